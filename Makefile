@@ -1,0 +1,174 @@
+# Plumbline: everything a person or CI runs. 'make help' lists it.
+# Needs Python 3.11 or 3.12 and make; the rest is built into .venv and PLUMBLINE_HOME.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+PLUMBLINE_HOME ?= .local
+BIN := .venv/bin
+PY := $(BIN)/python
+STAMP := .venv/plumbline-requirements
+
+# The one environment of every target; include/local_stack/environment.py adds Airflow's for its own programs.
+export PLUMBLINE_HOME
+export PYTHONPATH := $(CURDIR)
+export SCARF_ANALYTICS := false
+export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := false
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+export GX_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+ifdef SOURCES
+export PLUMBLINE_SOURCES := $(abspath $(SOURCES))
+endif
+ifdef DAY
+export PLUMBLINE_DAY := $(DAY)
+endif
+ifdef ROLE
+export PLUMBLINE_PSQL_ROLE := $(ROLE)
+endif
+export STRICT PEOPLE SEED
+export DBT_ARGS := $(ARGS)
+
+##@ Run
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PLUMBLINE_HOME=folder   where all local state lives (.local)"
+
+.PHONY: nightly
+nightly: $(STAMP) ## run the whole night once: SOURCES=sources.yml DAY=YYYY-MM-DD STRICT=1 (default: a sample, PEOPLE=2000 SEED=20261)
+	@$(PY) -m include.terminal nightly
+
+.PHONY: up
+up: $(STAMP) ## Airflow with its scheduler and UI on the embedded stack; runs the night at 02:00
+	@$(PY) -m include.terminal up
+
+.PHONY: stop
+stop: $(STAMP) ## stop Airflow, Postgres and S3; data stays
+	@$(PY) -m include.terminal stop
+
+.PHONY: stack
+stack: $(STAMP) ## only Postgres and S3
+	@$(PY) -m include.local_stack up
+
+.PHONY: status
+status: $(STAMP) ## what runs, and where
+	@$(PY) -m include.terminal status
+
+##@ Look
+
+.PHONY: psql
+psql: $(STAMP) ## the published marts in psql, as the analyst (ROLE=reader for results only)
+	@$(PY) -m include.terminal psql
+
+.PHONY: env
+env: $(STAMP) ## 'export NAME=value' lines for a shell: eval "$$(make -s env)"
+	@$(PY) -m include.terminal env
+
+.PHONY: plan
+plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, and why; changes nothing
+	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY))
+
+.PHONY: docs
+docs: $(STAMP) ## dbt's documentation of the marts, in a browser
+	@$(PY) -m include.terminal docs
+
+##@ Change
+
+.PHONY: dbt
+dbt: $(STAMP) ## dbt in a schema of your own, deferring to the last night: make dbt ARGS="build -s state:modified+"
+	@$(PY) -m include.terminal dbt
+
+.PHONY: dbt-diff
+dbt-diff: $(STAMP) ## what your models change in the rows, against the last night
+	@$(PY) -m include.terminal dbt-diff
+
+.PHONY: sample
+sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPLE=2000 SEED=20261
+	@$(PY) -m include.sample make --out $(or $(OUT),$(PLUMBLINE_HOME)/sample/own) --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
+
+.PHONY: equity
+equity: $(STAMP) ## measures of inequality of anyone's table (columns of WHO's HEAT): TABLE=groups.csv OUT=summary.csv
+	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
+
+.PHONY: replay
+replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
+	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
+		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
+
+##@ Check
+
+.PHONY: test
+test: $(STAMP) ## everything that must hold, in under 30 minutes on 2 cores
+	@$(PY) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## ruff: style, traps, SQL composed and never formatted
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+.PHONY: format
+format: $(STAMP) ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
+
+.PHONY: kill-test
+kill-test: $(STAMP) ## kill nights at many random moments and compare with an undisturbed one (long)
+	@$(PY) -m pytest -m slow -k kill -q $(ARGS)
+
+.PHONY: seeds
+seeds: $(STAMP) ## do the intervals hold the planted disparities as often as they claim, over 200 samples?
+	@$(PY) -m include.sample coverage --seeds 200 --people $(or $(PEOPLE),2000)
+
+.PHONY: score
+score: $(STAMP) ## what the night on the sample found of what was planted: SAMPLE=folder DAY=YYYY-MM-DD
+	@$(PY) -m include.sample score --sample $(or $(SAMPLE),$(PLUMBLINE_HOME)/sample/$(or $(PEOPLE),2000)-people-seed-$(or $(SEED),20261)) \
+		--night $(or $(DAY),$$(date +%F))
+
+.PHONY: coverage-test
+coverage-test: $(STAMP) ## how often intervals hold the truth, by simulation (long)
+	@$(PY) -m pytest -m slow tests/unit/test_equity_coverage.py -q -s $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## the benchmarks, as ratios measured in one run
+	@$(PY) -m bench $(ARGS)
+
+##@ Set up
+
+.PHONY: install
+install: $(STAMP) ## only build .venv
+
+.PHONY: compose-secrets
+compose-secrets: $(STAMP) ## make the secret files that docker-compose.yml mounts, once
+	@$(PY) -m include.local_stack compose-secrets
+
+.PHONY: requirements
+requirements: $(BIN)/uv ## resolve requirements.in anew, with hashes
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make requirements" -q requirements.in -o requirements.txt
+
+.PHONY: clean
+clean: ## delete the local stack with all its data, secrets and keys (asks first; YES=1 does not)
+	@if [ ! -e "$(PLUMBLINE_HOME)/home.json" ]; then echo "no Plumbline home in $(PLUMBLINE_HOME)"; exit 0; fi; \
+	if [ "$(YES)" != 1 ]; then printf 'Delete everything in %s? Type yes: ' "$(PLUMBLINE_HOME)"; read answer; \
+	[ "$$answer" = yes ] || { echo "left as it is"; exit 1; }; fi; \
+	$(PY) -m include.terminal stop && $(PY) -m include.local_stack destroy && echo "deleted $(PLUMBLINE_HOME)"
+
+# A python3.11 on the path may be a shim that only says which versions it lacks: ask each to really run.
+$(BIN)/uv:
+	@found=; for name in $(PYTHON) python3.12 python3.11 python3 python; do \
+		if "$$name" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; \
+		then found="$$name"; break; fi; done; \
+	if [ -z "$$found" ]; then \
+		echo "No Python 3.11 or 3.12 with venv was found. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; fi; \
+	echo "building .venv with $$found ($$($$found -V 2>&1))"; \
+	"$$found" -m venv .venv && $(PY) -m pip install -q --disable-pip-version-check \
+		"$$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' requirements.txt)" >&2
+	@touch $@
+
+$(STAMP): requirements.txt $(BIN)/uv
+	@echo "installing the packages of requirements.txt (about 2 GB, once)"
+	@$(BIN)/uv pip install -q --python $(PY) --require-hashes -r requirements.txt
+	@touch $@

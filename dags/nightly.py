@@ -1,0 +1,44 @@
+"""The whole night: every source in, checked, built, audited, published, old data tiered, and the verdict told.
+
+Runs at 02:00 in the hospital's time zone, one night at a time, missed nights in order. A red night publishes nothing.
+By hand: `make nightly DAY=2026-11-23`, or trigger it here with a night.
+"""
+
+from airflow.sdk import chain, dag
+
+from plumbline_airflow import steps
+from plumbline_airflow.defaults import AT_TWO, FIRST_NIGHT, NIGHT_MAY_TAKE, NIGHT_PARAM, START, TASK_DEFAULTS
+from plumbline_airflow.extract import extract
+from plumbline_airflow.failures import close_unfinished_night
+from plumbline_airflow.tiering import tier
+
+
+@dag(
+    schedule=AT_TWO,
+    start_date=START,
+    catchup=bool(FIRST_NIGHT),
+    max_active_runs=1,
+    dagrun_timeout=NIGHT_MAY_TAKE,
+    default_args=TASK_DEFAULTS,
+    on_failure_callback=close_unfinished_night,
+    params=NIGHT_PARAM,
+    doc_md=__doc__,
+    tags=["plumbline"],
+)
+def nightly():
+    sources = steps.sources()
+    steps.open_night() >> sources
+    chain(
+        extract.expand(source=sources),
+        steps.resolve(),
+        steps.build(),
+        steps.audit(),
+        steps.publish(),
+        tier(),
+        steps.close(),
+        steps.report(),
+        steps.tell(),
+    )
+
+
+nightly()

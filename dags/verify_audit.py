@@ -1,0 +1,26 @@
+"""Check the audit trail from its first entry and seal its newest in the locked bucket: every day, an hour after noon.
+
+A trail that was bent fails the run and names the first entry; it is not sealed.
+"""
+
+from airflow.sdk import dag
+
+from plumbline_airflow.defaults import AT_TWO, NIGHT_PARAM, START, TASK_DEFAULTS
+from plumbline_airflow.maintenance import verify
+
+
+@dag(
+    schedule=AT_TWO and "0 13 * * *",
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    default_args=TASK_DEFAULTS,
+    params=NIGHT_PARAM,
+    doc_md=__doc__,
+    tags=["plumbline"],
+)
+def verify_audit():
+    verify()
+
+
+verify_audit()

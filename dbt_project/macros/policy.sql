@@ -1,0 +1,24 @@
+{#-
+    Numbers that a policy sets (include/policies/disclosure.yml, equity.yml). The nightly build passes them as variables;
+    these are the same numbers for whoever runs dbt alone. tests/unit/test_equity_policy.py holds the two together.
+-#}
+{% macro policy(name) -%}
+    {%- set given = {
+        'disclosure_minimum_cell': 11,
+        'disclosure_round_open_periods_to': 1,
+        'equity_minimum_people': 30,
+        'equity_reference_rule': 'largest',
+        'equity_reference_groups': {},
+        'equity_weak_evidence_errors': 5,
+        'measure_years': 2,
+    } -%}
+    {%- if name not in given -%}
+        {{ exceptions.raise_compiler_error("policy has no number called " ~ name ~ "; add it to include/policies and macros/policy.sql") }}
+    {%- endif -%}
+    {{ return(var(name, given[name])) }}
+{%- endmacro %}
+
+{#- The calendar year the measures look at: the variable, else the year of the night. -#}
+{% macro measurement_year() -%}
+    {{ return((var('measurement_year', '') or (var('night') | string)[:4]) | int) }}
+{%- endmacro %}

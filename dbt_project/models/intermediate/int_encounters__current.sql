@@ -1,0 +1,3 @@
+select * from {{ ref('int_encounters__matched') }}
+
+where is_surviving

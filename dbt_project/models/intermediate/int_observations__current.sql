@@ -1,0 +1,88 @@
+with
+
+versions as not materialized (
+
+    select *, 1 as shape_order from {{ ref('stg_fhir__observations') }}
+    union all
+    select *, 2 as shape_order from {{ ref('stg_tables__observations') }}
+
+),
+
+contested as materialized (
+
+    {{ ids_with_several_versions('versions', 'observation_id', 'count(*) filter (where component_no <= 1)') }}
+
+),
+
+newest as (
+
+    {{ newest_versions('versions', 'observation_id') }}
+
+),
+
+current_facts as not materialized (
+
+    select
+        newest.*,
+        person_link.person_key,
+        persons.fact_salt,
+        persons.source_count,
+        newest.observed_at as event_at
+
+    from newest
+    join {{ source('restricted', 'person_link') }} as person_link using (person_token)
+    join {{ source('restricted', 'person') }} as persons using (person_key)
+
+    where
+        not newest.is_deleted
+        and coalesce(newest.status, '') <> 'entered-in-error'
+
+),
+
+told_again as materialized (
+
+    {{ told_by_another_source('current_facts', ['observation_id', 'component_no'], ["system", "code", "value_number", "value_code", "date_trunc('minute', event_at)"], 'code') }}
+
+),
+
+keyed as (
+
+    select
+        current_facts.person_key,
+        current_facts.source,
+        current_facts.observation_id,
+        {{ public_key('current_facts.fact_salt', 'current_facts.observation_id', 'current_facts.component_no') }} as observation_key,
+        encounters.surviving_encounter_id as encounter_id,
+        encounters.encounter_key,
+        current_facts.event_at,
+        current_facts.component_no,
+        current_facts.panel_system,
+        current_facts.panel_code,
+        current_facts.system,
+        current_facts.code,
+        current_facts.display,
+        current_facts.other_codings,
+        current_facts.category,
+        current_facts.status,
+        current_facts.value_number,
+        current_facts.unit,
+        current_facts.value_code,
+        current_facts.value_system,
+        current_facts.value_display,
+        current_facts.observed_at,
+        current_facts.observed_precision
+
+    from current_facts
+    left join {{ ref('int_encounters__matched') }} as encounters
+        on current_facts.encounter_id = encounters.encounter_id
+
+    where not exists (
+        select 1 from told_again
+        where
+            told_again.observation_id = current_facts.observation_id
+            and told_again.component_no = current_facts.component_no
+    )
+
+)
+
+select * from keyed

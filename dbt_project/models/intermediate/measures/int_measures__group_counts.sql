@@ -1,0 +1,85 @@
+{#-
+    Exact counts by group, before anything is hidden: restricted, never published. Sums of days and their squares are whole
+    numbers, so that a repeated night gives the same bits.
+-#}
+{%- set dimensions = ['sex', 'age_band', 'race_ethnicity', 'language', 'payer', 'zip3'] -%}
+{%- set sums = ['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared'] -%}
+with
+
+membership as (
+
+    select * from {{ ref('int_measures__membership') }} where is_denominator
+
+),
+
+groups as (
+
+    select * from {{ ref('int_measures__groups') }}
+
+),
+
+counted as (
+
+    select
+        membership.measure_id,
+        membership.period_kind,
+        membership.period,
+        case
+            {%- for dimension in dimensions %}
+            when grouping(groups.{{ dimension }}) = 0 then '{{ dimension }}'
+            {%- endfor %}
+            else 'all'
+        end as dimension,
+        coalesce(
+            {%- for dimension in dimensions %}
+            groups.{{ dimension }},
+            {%- endfor %}
+            'All people'
+        ) as subgroups,
+        count(*) as people,
+        count(*) filter (where membership.is_numerator) as people_in_numerator,
+        sum(membership.events)::bigint as events,
+        sum(membership.person_days)::bigint as person_days,
+        sum(membership.events::bigint * membership.events)::bigint as events_squared,
+        sum(membership.events::bigint * membership.person_days)::bigint as events_times_days,
+        sum(membership.person_days::bigint * membership.person_days)::bigint as days_squared
+
+    from membership
+    inner join groups using (period_kind, period, person_key)
+
+    group by
+        membership.measure_id, membership.period_kind, membership.period,
+        grouping sets ((), (groups.{{ dimensions | join('), (groups.') }}))
+
+),
+
+-- A person of several races and ethnicities counts in each of them (OMB 2024, alone or in combination).
+counted_in_each as (
+
+    select
+        counted.*,
+        subgroup
+
+    from counted
+    cross join lateral unnest(
+        case when dimension = 'race_ethnicity' then string_to_array(subgroups, ';') else array[subgroups] end
+    ) as subgroup
+
+)
+
+select
+    measure_id,
+    period_kind,
+    period,
+    dimension,
+    subgroup,
+    case when dimension = 'age_band' then array_position(array['0-17', '18-44', '45-64', '65-74', '75 and over'], subgroup) end
+        as subgroup_order,
+    subgroup not in ('unknown', 'declined') as is_known_group,
+    {%- for sum in sums %}
+    sum({{ sum }})::bigint as {{ sum }}{{ ',' if not loop.last }}
+    {%- endfor %}
+
+from counted_in_each
+
+group by 1, 2, 3, 4, 5

@@ -1,0 +1,6 @@
+{#- Adults with an encounter in the period. -#}
+select period_kind, period, person_key, person_days, is_partly_observed
+
+from {{ ref('int_measures__people') }}
+
+where period_kind = 'calendar year' and has_encounter and age_at_end >= 18

@@ -1,0 +1,36 @@
+with
+
+mapped as (
+
+    select * from {{ source('mapped', 'procedure') }}
+
+    where {{ newer_batches('batch_seq') }}
+
+),
+
+typed as (
+
+    select
+        record_id,
+        source,
+        batch_seq,
+        is_deleted,
+        person_token,
+        null::text as version_id,
+        null::timestamptz as last_updated,
+        received_at,
+        procedure_id::uuid,
+        encounter_id::uuid,
+        system,
+        code,
+        display,
+        null::jsonb as other_codings,
+        status,
+        started_at,
+        ended_at
+
+    from mapped
+
+)
+
+select * from typed

@@ -1,0 +1,91 @@
+"""Seals the trail's newest entry in the locked audit bucket, signed: what a superuser rewrites later no longer fits."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from include.audit.chain import Verdict, verify
+from include.errors import PlumblineError
+from include.settings import Settings
+
+PREFIX = "anchor/"
+
+
+class AnchorError(PlumblineError):
+    """An anchor is not what was signed, or the trail may not be anchored as it stands."""
+
+
+def anchor_trail(night: date, settings: Settings | None = None) -> int:
+    """Check the trail and seal its newest entry under the night's name. Returns the entry's number.
+
+    Repeatable: each run of a night adds an anchor of its own. Raises AnchorError where the trail does not hold: a bent trail
+    is not sealed as if it were straight.
+    """
+    settings = settings or Settings.from_environment()
+    verdict = verify_trail(settings)
+    if verdict.first_break:
+        raise AnchorError(
+            found=f"{verdict.first_break.kind}: {verdict.first_break.says}",
+            expected="a trail that holds from its first entry on",
+            action="keep the database as it is, compare it with its backups, and find out who could change it",
+        )
+    from include.lifecycle.policy import load_retention
+    from include.lifecycle.store import end_of, open_store, store_clock
+
+    kept = timedelta(days=load_retention().rule("audit").retention_days)
+    s3 = open_store(settings)
+    now = store_clock(s3, settings.bucket_audit)
+    said = {"night": str(night), "entry": verdict.entries, "hash": verdict.last_hash, "sealed_at": now.isoformat()}
+    s3.put_object(
+        Bucket=settings.bucket_audit,
+        Key=f"{PREFIX}{night}-{verdict.entries:012d}.json",
+        Body=json.dumps({**said, "signature": _sign(settings, said)}, sort_keys=True).encode(),
+        ContentType="application/json",
+        ObjectLockMode="COMPLIANCE",
+        ObjectLockRetainUntilDate=end_of(now.date() + kept),
+    )
+    return verdict.entries
+
+
+def verify_trail(settings: Settings | None = None) -> Verdict:
+    """Check the trail against itself and every anchor. Raises AnchorError where an anchor was forged."""
+    from include.warehouse.connect import connect
+
+    settings = settings or Settings.from_environment()
+    with connect("privacy_officer", settings=settings, autocommit=True) as hot:
+        return verify(hot, read_anchors(settings))
+
+
+def read_anchors(settings: Settings) -> dict[int, str]:
+    """Hashes by entry number, from every version of every anchor in the bucket, each with its signature checked."""
+    from include.lifecycle.store import open_store
+
+    s3 = open_store(settings)
+    anchors: dict[int, str] = {}
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=settings.bucket_audit, Prefix=PREFIX):
+        for version in page.get("Versions", ()):
+            body = s3.get_object(Bucket=settings.bucket_audit, Key=version["Key"], VersionId=version["VersionId"])[
+                "Body"
+            ].read()
+            said = json.loads(body)
+            signature = said.pop("signature", "")
+            if not hmac.compare_digest(signature, _sign(settings, said)):
+                raise AnchorError(
+                    found="an anchor in the audit bucket that this installation did not sign",
+                    expected="anchors signed with the keyring of this installation",
+                    action="find out who can write to the bucket; check with the anchors that are signed",
+                )
+            anchors[int(said["entry"])] = said["hash"]
+    anchors.pop(0, None)
+    return anchors
+
+
+def _sign(settings: Settings, said: Mapping[str, object]) -> str:
+    from include.privacy.keyring import load_keyring
+
+    # A key of its own, so that an anchor can never be taken for a token.
+    key = hmac.digest(load_keyring(settings.keyring_dir).token_key, b"plumbline audit anchor", "sha256")
+    return hmac.digest(key, json.dumps(said, sort_keys=True).encode(), "sha256").hex()

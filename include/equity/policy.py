@@ -1,0 +1,80 @@
+"""The policy on comparing groups, and both it and the one on small counts as the variables dbt reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from include.errors import PlumblineError
+from include.privacy.disclosure import DisclosurePolicy
+
+POLICY_FILE = Path(__file__).parents[1] / "policies" / "equity.yml"
+REFERENCE_RULES = ("largest", "best")
+
+
+class EquityPolicyError(PlumblineError):
+    """The policy on comparing groups says something that is not known or not possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPolicy:
+    """How groups are compared: ``include/policies/equity.yml``."""
+
+    owner: str
+    reference_rule: str
+    reference_groups: Mapping[str, str]
+    minimum_people: int
+    weak_evidence_errors: int
+    measure_years: int
+
+    @classmethod
+    def load(cls, file: Path = POLICY_FILE) -> Self:
+        """Read the policy. Raises EquityPolicyError naming what is unknown, missing or impossible."""
+        said: dict[str, Any] = yaml.safe_load(file.read_text())
+        known = {field.name for field in fields(cls)}
+        if set(said) != known:
+            raise EquityPolicyError(
+                found=f"{file.name} with other words than it may hold: {', '.join(sorted(set(said) ^ known))}",
+                expected=f"exactly {', '.join(sorted(known))}",
+                action=f"correct {file.name}",
+            )
+        policy = cls(**said)
+        policy._require_sense(file.name)
+        return policy
+
+    def _require_sense(self, file_name: str) -> None:
+        if self.reference_rule not in REFERENCE_RULES:
+            raise EquityPolicyError(
+                found=f"{file_name} names an unknown reference_rule",
+                expected=f"one of {', '.join(REFERENCE_RULES)}",
+                action=f"change it in {file_name}; a group by name goes under reference_groups",
+            )
+        numbers = (self.minimum_people, self.weak_evidence_errors, self.measure_years)
+        if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
+            raise EquityPolicyError(
+                found=f"{file_name} sets minimum_people, weak_evidence_errors or measure_years to something else than a "
+                "whole number from 1",
+                expected="whole numbers of 1 or more",
+                action=f"correct {file_name}",
+            )
+
+
+def dbt_variables() -> dict[str, Any]:
+    """Both policies as the variables that ``dbt_project/macros/policy.sql`` reads.
+
+    Raises EquityPolicyError or DisclosurePolicyError.
+    """
+    equity, disclosure = EquityPolicy.load(), DisclosurePolicy.load()
+    return {
+        "disclosure_minimum_cell": disclosure.minimum_cell,
+        "disclosure_round_open_periods_to": disclosure.round_open_periods_to,
+        "equity_minimum_people": equity.minimum_people,
+        "equity_reference_rule": equity.reference_rule,
+        "equity_reference_groups": dict(equity.reference_groups),
+        "equity_weak_evidence_errors": equity.weak_evidence_errors,
+        "measure_years": equity.measure_years,
+    }

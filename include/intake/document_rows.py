@@ -1,0 +1,118 @@
+"""Documents of landed objects as rows for COPY: split, hashed, sealed, packed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from include.intake.packing import HEADER, TRAILER, Persons, pack_group, seal_group
+from include.intake.reading import Opener, Piece, judge, place_word, read_pieces
+from include.intake.refusals import Refusals, refuse_erased
+from include.landing.catalogue import LandedObject
+from include.lifecycle.policy import load_retention
+from include.privacy.data_keys import Encrypt, PersonKeys
+from include.privacy.documents import DocumentSplitter, SplitGroup
+from include.privacy.tokens import Tokeniser
+from include.sources.items import Notice, Reject
+from include.sources.registry import Source
+
+COPY_FORMAT = "binary"
+
+
+class DocumentRows:
+    """Makes the rows of one batch of documents, object by object. ``erased`` persons' records are refused."""
+
+    def __init__(
+        self,
+        source: Source,
+        opener: Opener,
+        tokeniser: Tokeniser,
+        splitter: DocumentSplitter,
+        persons: PersonKeys,
+        batch_encrypt: Encrypt,
+    ) -> None:
+        self._source, self._opener = source, opener
+        self._splitter, self._persons, self._batch_encrypt = splitter, persons, batch_encrypt
+        self._tokeniser = tokeniser
+        self._digesters: dict = {}
+        self._packed_persons = Persons()
+        self._classes = load_retention()
+        self.notices: list[Notice] = []
+
+    def rows_of(self, landed: LandedObject, object_no: int, refusals: Refusals, counted: Counter) -> Iterator[bytes]:
+        """COPY data of an object's documents; refused ones go to ``refusals``. Counts ``rows`` as they are made.
+
+        Raises BrokenContainerError where the object cannot be read to its end.
+        """
+        word = place_word(self._source, landed)
+        yield HEADER
+        for piece in read_pieces(self._opener, landed):
+            if isinstance(piece, Reject):
+                refusals.add(landed, word, piece)
+            elif isinstance(piece, Notice):
+                self.notices.append(piece)
+            else:
+                yield self._pack(piece, landed, object_no, word, refusals, counted)
+        yield TRAILER
+
+    def _pack(
+        self, piece: Piece, landed: LandedObject, object_no: int, word: str, refusals: Refusals, counted: Counter
+    ) -> bytes:
+        groups, unreadable = self._splitter.split(piece.texts)
+        expected = landed.file.resource_type if not piece.is_deleted else None
+        self._persons.ensure({person for group in groups for person in group.persons if person})
+        packed = []
+        place_of = word.encode()
+        for group in groups:
+            if expected and group.resource_type != expected:
+                unreadable += group.indexes
+                continue
+            group = self._without_erased(group, piece, landed, word, refusals)
+            contents = [piece.contents[index] for index in group.indexes]
+            digests = list(map(self._digester(group.resource_type), contents))
+            sealed = seal_group(group, digests, self._encrypt_of)
+            counted["rows"] += len(digests)
+            packed.append(
+                pack_group(
+                    group,
+                    digests,
+                    sealed,
+                    data_class=self._class_of(group.resource_type),
+                    is_deleted=piece.is_deleted,
+                    object_no=object_no,
+                    places=[b"%b %d" % (place_of, piece.places[index]) for index in group.indexes],
+                    persons=self._packed_persons,
+                )
+            )
+        for index in unreadable:
+            refusals.add(landed, word, judge(self._source, landed, piece.places[index], piece.contents[index]))
+        return b"".join(packed)
+
+    def _encrypt_of(self, person: str | None) -> Encrypt:
+        return self._batch_encrypt if person is None else self._persons[person]
+
+    def _digester(self, resource_type: str):
+        if resource_type not in self._digesters:
+            self._digesters[resource_type] = self._tokeniser.record_digester(self._source.name, resource_type)
+        return self._digesters[resource_type]
+
+    def _class_of(self, resource_type: str) -> str:
+        return self._classes.class_of(resource_type) or "patient_data"
+
+    def _without_erased(
+        self, group: SplitGroup, piece: Piece, landed: LandedObject, word: str, refusals: Refusals
+    ) -> SplitGroup:
+        erased = self._persons.erased
+        if not erased or erased.isdisjoint(group.persons):
+            return group
+        kept = []
+        for at, person in enumerate(group.persons):
+            if person in erased:
+                refusals.add(landed, word, refuse_erased(piece.places[group.indexes[at]], group.resource_type))
+            else:
+                kept.append(at)
+        return SplitGroup(group.resource_type, *(_take(column, kept) for column in group[1:]))
+
+
+def _take(column: Sequence, kept: list[int]) -> list:
+    return [column[at] for at in kept]

@@ -1,0 +1,97 @@
+"""What is decided about a loaded batch as a whole, in SQL: duplicates leave, records that contradict each other wait."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import psycopg
+from psycopg import sql
+
+from include.intake.batches import Batch
+
+_DUPLICATE_ID = "duplicate_id"
+
+
+def remove_duplicates(books: psycopg.Connection, batch: Batch) -> Counter[int]:
+    """Take out rows whose record_id came earlier in the batch or is known from an earlier one.
+
+    A known record_id means the same content was received before, in whichever tier it is now. Returns how many left, by
+    object number.
+    """
+    gone: Counter[int] = Counter()
+    twice = books.execute(
+        sql.SQL("select array_agg(record_id) from (select record_id from {} group by 1 having count(*) > 1) t").format(
+            batch.table
+        )
+    ).fetchone()[0]
+    if twice:
+        gone.update(
+            row[0]
+            for row in books.execute(
+                sql.SQL(
+                    """delete from {t} i using (
+                           select ctid as at, row_number() over (partition by record_id order by object_no, ctid) as nth
+                           from {t} where record_id = any(%s)) again
+                       where i.ctid = again.at and again.nth > 1 returning i.object_no"""
+                ).format(t=batch.table),
+                [twice],
+            )
+        )
+    gone.update(
+        row[0]
+        for row in books.execute(
+            sql.SQL(
+                "delete from {} i using lifecycle.record r where r.record_id = i.record_id returning i.object_no"
+            ).format(batch.table)
+        )
+    )
+    return gone
+
+
+def quarantine_contradictions(books: psycopg.Connection, batch: Batch) -> Counter[int]:
+    """Quarantine rows that say something else of the same thing with nothing to tell which is newer; the first stays.
+
+    Versions that differ in version id or time are kept: they are a history. Returns how many left, by object number.
+    """
+    same = ("resource_type", "resource_id") if batch.shape == "documents" else ("resource_id",)
+    order = (*same, "is_deleted", "version_id", "last_updated") if batch.shape == "documents" else (*same, "is_deleted")
+    rows = books.execute(
+        sql.SQL(
+            """with again as (
+                   select i.ctid as at, row_number() over (partition by {order} order by i.object_no, i.ctid) as nth
+                   from {t} i join (select {same} from {t} group by {same} having count(*) > 1) s using ({same})
+               ), gone as (
+                   delete from {t} i using again where i.ctid = again.at and again.nth > 1
+                   returning i.record_id, {kind} as resource_type, i.object_no, i.place, i.person_token
+               ), kept as (
+                   insert into quality.quarantine
+                       (quarantine_id, batch_id, night, source, dataset, object_sha256, place, scope, record_id, resource_type,
+                        person_token, reason_code, found, expected, action, stage)
+                   select md5(%(batch)s || ':' || g.record_id || ':load')::uuid, %(batch)s, %(night)s, %(source)s, %(dataset)s,
+                          o.sha256, g.place, 'record', g.record_id, g.resource_type, g.person_token, %(code)s,
+                          'another record with the same id and other content, and nothing that says which is newer',
+                          'one record an id in a delivery, or a version or time that orders them',
+                          'have the source send meta.versionId or meta.lastUpdated (or each row once), then deliver again', 'load'
+                   from gone g left join lifecycle.batch_object o on o.batch_id = %(batch)s and o.object_no = g.object_no
+                   on conflict (quarantine_id) do nothing
+               )
+               select object_no from gone"""
+        ).format(
+            t=batch.table,
+            order=_columns(order),
+            same=_columns(same),
+            kind=sql.SQL("i.resource_type" if batch.shape == "documents" else "null::text"),
+        ),
+        {
+            "batch": batch.batch_id,
+            "night": batch.night,
+            "source": batch.source,
+            "dataset": batch.dataset,
+            "code": _DUPLICATE_ID,
+        },
+    )
+    return Counter(row[0] for row in rows)
+
+
+def _columns(names: tuple[str, ...]) -> sql.Composable:
+    return sql.SQL(", ").join(map(sql.Identifier, names))

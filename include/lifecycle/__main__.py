@@ -1,0 +1,266 @@
+"""The records manager's desk: ``python -m include.lifecycle <verb>``.
+
+plan        show what would happen on a day and why; --save makes it the plan that apply follows
+apply       do exactly what the plan of the day says
+holds       list holds in force; hold and lift set and end one (two names, a reason)
+approve     agree to the destruction of files that a plan shows
+files       list the files in cold and archive
+retrieve    bring a record back, from whichever tier; find tells where records are
+rehydrate   bring a month (or all of them, before a full refresh of staging) back to hot, on loan until a day
+reconcile   check that every record is in exactly one place
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+from include.errors import PlumblineError
+from include.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0, or 1 with the error's text on stderr."""
+    asked = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+        asked.day = asked.day or settings.night()
+        return asked.verb_function(asked, settings) or 0
+    except PlumblineError as problem:
+        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
+        return 1
+
+
+def _plan(asked, settings: Settings) -> int:
+    from include.lifecycle.plan import plan_moves, plan_night, show_plan
+    from include.lifecycle.policy import load_retention
+    from include.lifecycle.units import read_state
+    from include.warehouse.connect import connect
+
+    retention = load_retention(asked.policy) if asked.policy else load_retention()
+    with connect("lifecycle", settings=settings) as hot:
+        state = read_state(hot, retention, asked.day)
+    print(show_plan(plan_moves(state.units, retention, state.holds, today=asked.day), today=asked.day))
+    if asked.save and not asked.policy:
+        plan_night(asked.day)
+        print("saved; 'python -m include.lifecycle apply' does exactly this")
+    return 0
+
+
+def _apply(asked, settings: Settings) -> int:
+    from include.lifecycle.move import apply_plan
+
+    print(", ".join(f"{name} {number}" for name, number in apply_plan(asked.day).items()))
+    return 0
+
+
+def _holds(asked, settings: Settings) -> int:
+    rows = _query(
+        settings,
+        """select hold_id, person_token, data_class, source, event_from, event_to, set_night, requested_by, approved_by, reason
+           from lifecycle.hold where lifted_at is null order by hold_id""",
+    )
+    _show(
+        ("hold", "person token", "class", "source", "from", "to", "set", "requested by", "approved by", "reason"), rows
+    )
+    return 0
+
+
+def _hold(asked, settings: Settings) -> int:
+    from include.lifecycle.holds import set_hold
+
+    hold_id = set_hold(
+        asked.day,
+        reason=asked.reason,
+        requested_by=asked.requested_by,
+        approved_by=asked.approved_by,
+        person_token=asked.person,
+        data_class=asked.data_class,
+        source=asked.source,
+        event_from=asked.event_from,
+        event_to=asked.event_to,
+        settings=settings,
+    )
+    print(f"hold {hold_id} is in force")
+    return 0
+
+
+def _lift(asked, settings: Settings) -> int:
+    from include.lifecycle.holds import lift_hold
+
+    names = {"reason": asked.reason, "requested_by": asked.requested_by, "approved_by": asked.approved_by}
+    lift_hold(asked.hold_id, asked.day, **names, settings=settings)
+    print(f"hold {asked.hold_id} is lifted")
+    return 0
+
+
+def _approve(asked, settings: Settings) -> int:
+    from include.lifecycle.approvals import approve_destruction
+
+    approved = approve_destruction(
+        asked.day,
+        object_keys=asked.files,
+        requested_by=asked.requested_by,
+        approved_by=asked.approved_by,
+        reason=asked.reason,
+        settings=settings,
+    )
+    print(f"{approved} file(s) approved; the next plan destroys them unless a hold stops it")
+    return 0
+
+
+def _files(asked, settings: Settings) -> int:
+    rows = _query(
+        settings,
+        """select object_key, tier, data_class, event_year, to_char(received_month, 'YYYY-MM'), records, bytes, locked_until
+           from lifecycle.cold_file where tier in ('cold', 'archive') order by object_key""",
+    )
+    _show(("file", "tier", "class", "event year", "received", "records", "bytes", "locked until"), rows)
+    return 0
+
+
+def _find(asked, settings: Settings) -> int:
+    from collections import Counter
+
+    from include.lifecycle.retrieve import EXPECT, find
+    from include.warehouse.connect import connect
+
+    with connect("lifecycle", settings=settings) as hot:
+        places = find(
+            hot, person_token=asked.person, source=asked.source, data_class=asked.data_class, event_year=asked.year
+        )
+    counts = Counter((place.tier, place.dataset) for place in places)
+    _show(
+        ("tier", "dataset", "records", "to bring back"),
+        [(*key, n, EXPECT[key[0]]) for key, n in sorted(counts.items())],
+    )
+    for place in places if asked.ids else ():
+        print(place.record_id)
+    return 0
+
+
+def _retrieve(asked, settings: Settings) -> int:
+    import msgspec
+
+    from include.lifecycle.retrieve import retrieve_with
+    from include.lifecycle.work import open_work
+
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    with open_work(asked.day, settings) as work:
+        found = retrieve_with(work, asked.records, purpose=asked.purpose, actor=asked.actor, wait_seconds=asked.wait)
+        for record in found:
+            print(encode(record.content).decode())
+    return 0
+
+
+def _rehydrate(asked, settings: Settings) -> int:
+    from include.lifecycle.rehydrate import rehydrate, rehydrate_all
+    from include.lifecycle.work import open_work
+
+    with open_work(asked.day, settings) as work:
+        lent = {"until": asked.until, "purpose": asked.purpose, "actor": asked.actor, "wait_seconds": asked.wait}
+        if asked.month is None:
+            counts = rehydrate_all(work, **lent)
+        else:
+            month = asked.month.replace(day=1)
+            counts = rehydrate(work, raw_table=asked.table, received_month=month, data_class=asked.data_class, **lent)
+    print(", ".join(f"{name} {number}" for name, number in counts.items()))
+    return 0
+
+
+def _reconcile(asked, settings: Settings) -> int:
+    from include.lifecycle.reconcile import check_places, deep_check
+
+    findings = [*check_places(settings), *(deep_check(settings) if asked.deep else ())]
+    _show(("finding", "where", "count", "says"), [(f.kind, f.subject, f.count, f.says) for f in findings])
+    return 1 if findings else 0
+
+
+def _query(settings: Settings, query: str) -> list[tuple]:
+    from include.warehouse.connect import connect
+
+    with connect("privacy_officer", settings=settings) as hot:
+        return hot.execute(query).fetchall()
+
+
+def _show(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    texts = [tuple(heads), *(tuple("-" if cell is None else str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(heads))]
+    for row in texts:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if not rows:
+        print("(none)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m include.lifecycle", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(required=True, metavar="verb")
+    plan = _verb(verbs, "plan", _plan)
+    plan.add_argument("--save", action="store_true", help="save it, for apply")
+    plan.add_argument("--policy", type=_path, help="show what this policy file would do; never saved")
+    _verb(verbs, "apply", _apply)
+    _verb(verbs, "holds", _holds)
+    hold = _criteria(_two_names(_verb(verbs, "hold", _hold)))
+    hold.add_argument("--event-from", type=date.fromisoformat)
+    hold.add_argument("--event-to", type=date.fromisoformat)
+    _two_names(_verb(verbs, "lift", _lift)).add_argument("hold_id", type=int)
+    _two_names(_verb(verbs, "approve", _approve)).add_argument(
+        "files", nargs="+", help="object keys as the plan shows them"
+    )
+    _verb(verbs, "files", _files)
+    find = _criteria(_verb(verbs, "find", _find))
+    find.add_argument("--year", type=int, help="event year")
+    find.add_argument("--ids", action="store_true", help="list record ids too")
+    _asked_by(_verb(verbs, "retrieve", _retrieve)).add_argument("records", nargs="+", type=UUID)
+    _rehydrate_arguments(_asked_by(_verb(verbs, "rehydrate", _rehydrate)))
+    _verb(verbs, "reconcile", _reconcile).add_argument("--deep", action="store_true", help="read every file")
+    return parser
+
+
+def _verb(verbs, name: str, function) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name)
+    parser.set_defaults(verb_function=function)
+    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: the night the settings name")
+    return parser
+
+
+def _two_names(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    for name in ("--requested-by", "--approved-by", "--reason"):
+        parser.add_argument(name, required=True)
+    return parser
+
+
+def _asked_by(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    for name in ("--purpose", "--actor"):
+        parser.add_argument(name, required=True, help="goes to the audit trail")
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="poll a frozen archive for so long")
+    return parser
+
+
+def _criteria(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument("--person", type=UUID, help="person token")
+    parser.add_argument("--class", dest="data_class")
+    parser.add_argument("--source")
+    return parser
+
+
+def _rehydrate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--table", default="resource", help="table of schema raw")
+    parser.add_argument("--month", type=date.fromisoformat, help="any day of the month received; default: every month")
+    parser.add_argument("--until", type=date.fromisoformat, required=True, help="last day of the loan")
+    parser.add_argument("--class", dest="data_class")
+
+
+def _path(text: str):
+    from pathlib import Path
+
+    return Path(text).resolve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

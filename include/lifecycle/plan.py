@@ -1,0 +1,218 @@
+"""Decides what is due to move, be destroyed or stay, and why. Changes nothing.
+
+``plan_moves`` is pure: the same state, policy, holds and day give the same plan. ``plan_night`` reads the state, saves the
+plan, and leaves the doing to ``move.apply_plan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from include.lifecycle.holds import Hold
+from include.lifecycle.policy import PolicyError, Retention, Rule, load_retention
+from include.lifecycle.units import Unit
+
+REPLAY_REASON = "refused records wait in quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one unit is due: ``action`` is 'stay' or the verb of a move; ``stopped_by`` says what keeps it from happening."""
+
+    unit: Unit
+    action: str
+    due_tier: str
+    rule: str
+    age_days: int
+    stopped_by: str | None = None
+
+    @property
+    def happens(self) -> bool:
+        """True where applying the plan would change something."""
+        return self.action != "stay" and self.stopped_by is None
+
+
+def plan_moves(units: Iterable[Unit], retention: Retention, holds: Iterable[Hold], *, today: date) -> tuple[Move, ...]:
+    """One Move per unit, in the order of the units' names, always towards a colder tier or the end.
+
+    A hold that matches anything in a unit stops the unit; an unapproved destruction waits where the class asks for approval.
+    Raises PolicyError for a data class without a rule, and for a policy that would end files before their locks do.
+    """
+    holds, units = tuple(holds), tuple(units)
+    refuse_shorter_than_locked(units, retention)
+    return tuple(
+        _decide(unit, retention, holds, today) for unit in sorted(units, key=lambda unit: (unit.kind, unit.name))
+    )
+
+
+def refuse_shorter_than_locked(units: Iterable[Unit], retention: Retention) -> None:
+    """Raise PolicyError naming every class whose retention ends before a lock that was set under a longer one."""
+    shorter: dict[str, int] = {}
+    for unit in units:
+        if unit.tier == "archive" and unit.locked_until is not None:
+            rule = retention.rule(unit.data_classes[0])
+            if rule.ends_after(unit.event_year) < unit.locked_until:
+                shorter[rule.data_class] = shorter.get(rule.data_class, 0) + 1
+    if shorter:
+        raise PolicyError(
+            found="; ".join(
+                f"{name}: {count} file(s) are locked for longer" for name, count in sorted(shorter.items())
+            ),
+            expected="retention_days no shorter than what is locked in the archive",
+            action="keep the longer retention for what is locked: a lock cannot be taken back",
+        )
+
+
+def _decide(unit: Unit, retention: Retention, holds: tuple[Hold, ...], today: date) -> Move:
+    due = {"partition": _partition_due, "file": _file_due, "landing": _landing_due}[unit.kind](unit, retention, today)
+    action, due_tier, rule = due
+    stopped = None
+    if action not in ("stay", "return_loan", "remove_bytes"):
+        stopped = _stopped_by(unit, action, retention, holds)
+    return Move(unit, action, due_tier, rule, max((today - unit.last_received).days, 0), stopped)
+
+
+def _partition_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, str]:
+    if unit.loan_until is not None:
+        if unit.loan_until < today:
+            return "return_loan", "cold", f"on loan to hot until {unit.loan_until}"
+        return "stay", "hot", f"on loan to hot until {unit.loan_until}"
+    if not unit.data_classes:
+        return "stay", "hot", "empty"
+    slowest = max((retention.rule(name) for name in unit.data_classes), key=lambda rule: rule.hot_days)
+    due = slowest.leaves_hot_on(unit.received_month)
+    if today < due:
+        return "stay", "hot", f"{slowest.data_class}: hot_days {slowest.hot_days}, due {due}"
+    return "tier_out", "cold", f"{slowest.data_class}: hot_days {slowest.hot_days} passed, due {due}"
+
+
+def _file_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, str]:
+    if unit.tier == "destroyed":
+        return _remains_due(unit, today)
+    rule = retention.rule(unit.data_classes[0])
+    ends = rule.ends_after(unit.event_year)
+    if today > ends:
+        return _end_of(unit, rule, ends)
+    leaves = rule.leaves_cold_on(unit.received_month)
+    if unit.tier == "cold" and today >= leaves:
+        return (
+            "archive",
+            "archive",
+            f"{rule.data_class}: cold_days {rule.cold_days} passed, due {leaves}; kept to {ends}",
+        )
+    return (
+        "stay",
+        unit.tier,
+        f"{rule.data_class}: kept to {ends}" + (f", archive {leaves}" if unit.tier == "cold" else ""),
+    )
+
+
+def _end_of(unit: Unit, rule: Rule, ends: date) -> tuple[str, str, str]:
+    said = f"{rule.data_class}: retention_days {rule.retention_days} after {unit.event_year} ended {ends}"
+    if unit.with_person and unit.person_lives:
+        return "stay", unit.tier, f"{said}, kept with other records of its persons"
+    if unit.loan_until is not None:
+        return "stay", unit.tier, f"{said}, but its rows are on loan to hot until {unit.loan_until}"
+    return "destroy", "destroyed", said
+
+
+def _remains_due(unit: Unit, today: date) -> tuple[str, str, str]:
+    if unit.bytes_remain_until is not None and today > unit.bytes_remain_until:
+        return "remove_bytes", "destroyed", f"lock on unreadable bytes ended {unit.bytes_remain_until}"
+    return "stay", "destroyed", f"unreadable bytes stay locked to {unit.bytes_remain_until}"
+
+
+def _landing_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, str]:
+    days, why = retention.landing_days, "landing: days"
+    if unit.refused_waiting and "quarantine" in retention.rules:
+        days = max(days, retention.rule("quarantine").retention_days)
+        why = f"landing: {REPLAY_REASON}, days"
+    due = unit.last_received + timedelta(days=days + 1)
+    if unit.unfinished:
+        return "stay", "landing", "landing: a batch made of it is not finished"
+    if today < due:
+        return "stay", "landing", f"{why} {days}, due {due}"
+    return "expire_landing", "destroyed", f"{why} {days} passed, due {due}"
+
+
+def _stopped_by(unit: Unit, action: str, retention: Retention, holds: tuple[Hold, ...]) -> str | None:
+    held = [f"hold {hold.hold_id}" for hold in holds if hold.stops(unit)]
+    if held:
+        return ", ".join(held)
+    if action == "destroy" and not unit.approved and retention.rule(unit.data_classes[0]).destruction == "approval":
+        return "waits for approval"
+    return None
+
+
+def plan_night(night: date) -> dict[str, int]:
+    """Decide and save the plan of ``night``. Returns counts: units seen, due by action, held, waiting for approval."""
+    from include.lifecycle import ledger
+    from include.lifecycle.units import read_state
+    from include.nights import step
+    from include.warehouse.connect import connect
+
+    retention = load_retention()
+    with step(night, "plan", role="lifecycle") as running, connect("lifecycle") as hot:
+        state = read_state(hot, retention, night)
+        moves = plan_moves(state.units, retention, state.holds, today=night)
+        ledger.save_plan(hot, night, retention.sha256, moves)
+        counts = count_moves(moves)
+        running.count(**counts)
+    return counts
+
+
+def count_moves(moves: Iterable[Move]) -> dict[str, int]:
+    """Counts by action, and of what is held and what waits; small enough for an XCom."""
+    counts = {"units": 0, "due": 0, "held": 0, "waiting_for_approval": 0, "records_due": 0, "bytes_due": 0}
+    for move in moves:
+        counts["units"] += 1
+        counts["held"] += bool(move.stopped_by and move.stopped_by.startswith("hold"))
+        counts["waiting_for_approval"] += move.stopped_by == "waits for approval"
+        if move.happens:
+            counts["due"] += 1
+            counts["records_due"] += move.unit.records
+            counts["bytes_due"] += move.unit.bytes
+            counts[move.action] = counts.get(move.action, 0) + 1
+    return counts
+
+
+def show_plan(moves: Iterable[Move], *, today: date) -> str:
+    """The plan as a table for a terminal: every unit, what is due and why, what is held, what would be destroyed."""
+    moves = tuple(moves)
+    heads = ("unit", "class", "age", "tier", "due", "records", "MB", "action", "stopped by", "rule")
+    rows = [_shown(move) for move in moves]
+    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in (heads, *rows)
+    ]
+    return "\n".join([f"Plan for {today}", "", *lines, "", *_summary(moves)])
+
+
+def _shown(move: Move) -> tuple[str, ...]:
+    unit = move.unit
+    about = "~" if unit.is_estimate else ""
+    return (
+        unit.name,
+        " + ".join(unit.data_classes) or "-",
+        f"{move.age_days} d",
+        unit.tier,
+        move.due_tier,
+        f"{about}{unit.records}",
+        f"{unit.bytes / 1e6:.1f}",
+        move.action,
+        move.stopped_by or "-",
+        move.rule,
+    )
+
+
+def _summary(moves: tuple[Move, ...]) -> list[str]:
+    due = [move for move in moves if move.happens]
+    ending = [move for move in due if move.action == "destroy"]
+    counts = count_moves(moves)
+    return [
+        f"{len(moves)} units; {len(due)} would move or end ({sum(m.unit.bytes for m in due) / 1e6:.1f} MB)",
+        f"{counts['held']} stopped by a hold; {counts['waiting_for_approval']} wait for a second person's approval",
+        f"{len(ending)} file(s) with {sum(m.unit.records for m in ending)} record(s) would be destroyed",
+    ]

@@ -1,0 +1,252 @@
+"""What the governance policy says of each class of data: how long, where, how sealed, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from include.errors import PlumblineError
+
+POLICY_FILE = Path(__file__).parents[1] / "policies" / "retention.yml"
+
+_WORDS = {
+    "classification": ("phi", "sensitive_phi", "confidential", "public"),
+    "destruction": ("approval", "automatic"),
+    "encryption": ("person_key", "batch_key"),
+    "access_logging": ("every_read", "changes"),
+    "backup": ("daily", "weekly", "monthly"),
+    "audit": ("daily", "weekly", "monthly", "quarterly"),
+}
+_DAYS = ("hot_days", "warm_days", "cold_days", "retention_days")
+_REQUIRED = {"owner", "reason", "regions", "quality_threshold", "resource_types", *_DAYS, *_WORDS}
+_OPTIONAL = {"kept_with_person"}
+
+
+class PolicyError(PlumblineError):
+    """The retention policy contradicts itself or says something the platform does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the policy says of one class of data. Days are whole; ``quality_threshold`` is a share from 0 to 1."""
+
+    data_class: str
+    owner: str
+    classification: str
+    hot_days: int
+    warm_days: int
+    cold_days: int
+    retention_days: int
+    kept_with_person: tuple[str, ...]
+    destruction: str
+    encryption: str
+    access_logging: str
+    regions: tuple[str, ...]
+    backup: str
+    audit: str
+    quality_threshold: float
+    resource_types: tuple[str, ...]
+    reason: str
+
+    def leaves_hot_on(self, received_month: date) -> date:
+        """First day on which every record received in that month is older than ``hot_days``."""
+        return _last_day(received_month) + timedelta(days=self.hot_days + 1)
+
+    def leaves_cold_on(self, received_month: date) -> date:
+        """First day on which every record received in that month is older than ``cold_days``."""
+        return _last_day(received_month) + timedelta(days=self.cold_days + 1)
+
+    def ends_after(self, event_year: int) -> date:
+        """Last day on which records of that event year are kept."""
+        return date(event_year, 12, 31) + timedelta(days=self.retention_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """The whole policy: a rule a class, the days of landing, and a fingerprint of the file it was read from."""
+
+    owner: str
+    reviewed: date
+    landing_days: int
+    rules: Mapping[str, Rule]
+    sha256: str
+
+    def rule(self, data_class: str) -> Rule:
+        """The rule of a class. Raises PolicyError for a class the policy does not name: it must not be guessed."""
+        try:
+            return self.rules[data_class]
+        except KeyError as cause:
+            raise PolicyError(
+                found=f"data class '{data_class}' has no rule",
+                expected=f"one of {', '.join(sorted(self.rules))}",
+                action=f"add the class to {POLICY_FILE.name} with an owner and a reason, or correct its name",
+            ) from cause
+
+    def class_of(self, resource_type: str) -> str | None:
+        """The class of a FHIR resource type; None for a type that the policy does not name, which must not pass."""
+        return self._classes().get(resource_type)
+
+    def _classes(self) -> dict[str, str]:
+        return {kind: name for name, rule in self.rules.items() for kind in rule.resource_types}
+
+
+@lru_cache(maxsize=4)
+def load_retention(path: Path = POLICY_FILE) -> Retention:
+    """Read and check the policy file. Raises PolicyError naming everything that is wrong with it at once."""
+    import yaml
+
+    raw = path.read_bytes()
+    try:
+        text = yaml.load(raw, Loader=_unique_keys_loader())
+    except yaml.YAMLError as cause:
+        raise _refused(path, [f"not YAML ({str(cause).splitlines()[0]})"]) from cause
+    return read_retention(text, sha256=hashlib.sha256(raw).hexdigest(), name=path)
+
+
+def read_retention(text: object, *, sha256: str = "", name: Path = POLICY_FILE) -> Retention:
+    """Check a policy already parsed and make it a Retention. Pure; raises PolicyError with every fault found."""
+    faults = faults_of(text)
+    if faults:
+        raise _refused(name, faults)
+    rules = {data_class: _rule(data_class, said) for data_class, said in text["classes"].items()}
+    return Retention(text["owner"], text["reviewed"], text["landing"]["days"], rules, sha256)
+
+
+def faults_of(text: object) -> list[str]:
+    """Everything wrong with a parsed policy, in the order of the file; empty when it may come into force."""
+    if not isinstance(text, dict):
+        return ["the file is not a mapping"]
+    faults = _words("policy", text, {"owner", "reviewed", "landing", "classes"}, set())
+    faults += _owner("policy", text)
+    if "reviewed" in text and not isinstance(text["reviewed"], date):
+        faults.append("policy: reviewed is not a day written YYYY-MM-DD")
+    faults += _landing(text.get("landing"))
+    classes = text.get("classes")
+    if not isinstance(classes, dict) or not classes:
+        return [*faults, "policy: classes names no class"]
+    for data_class, said in classes.items():
+        faults += _class_faults(str(data_class), said)
+    return faults + _twice(classes)
+
+
+def _class_faults(name: str, said: object) -> list[str]:
+    if not isinstance(said, dict):
+        return [f"{name}: is not a mapping"]
+    faults = _words(name, said, _REQUIRED, _OPTIONAL) + _owner(name, said)
+    if not (isinstance(name, str) and name.isidentifier() and name == name.lower() and len(name) <= 41):
+        faults.append(f"{name}: a class is named in lower case letters, digits and underscores")
+    for word, allowed in _WORDS.items():
+        if word in said and said[word] not in allowed:
+            faults.append(f"{name}: {word} is '{said[word]}', expected one of {', '.join(allowed)}")
+    if "reason" in said and not str(said["reason"] or "").strip():
+        faults.append(f"{name}: reason is empty")
+    return faults + _days(name, said) + _share(name, said) + _lists(name, said)
+
+
+def _words(name: str, said: dict, required: set[str], optional: set[str]) -> list[str]:
+    unknown = [f"{name}: unknown word '{word}'" for word in said if word not in required | optional]
+    return unknown + [f"{name}: {word} is missing" for word in sorted(required) if word not in said]
+
+
+def _owner(name: str, said: dict) -> list[str]:
+    return [f"{name}: owner is empty"] if "owner" in said and not str(said["owner"] or "").strip() else []
+
+
+def _landing(said: object) -> list[str]:
+    if not isinstance(said, dict):
+        return []
+    faults = _words("landing", said, {"days", "reason"}, set())
+    if "days" in said and not _is_days(said["days"]):
+        faults.append("landing: days is not a whole number of days, at least 1")
+    return faults
+
+
+def _days(name: str, said: dict) -> list[str]:
+    wrong = [word for word in _DAYS if word in said and not _is_days(said[word])]
+    faults = [f"{name}: {word} is not a whole number of days, at least 1" for word in wrong]
+    if wrong:
+        return faults
+    for shorter, longer in zip(_DAYS, _DAYS[1:], strict=False):
+        if shorter in said and longer in said and said[shorter] > said[longer]:
+            faults.append(f"{name}: {shorter} ({said[shorter]}) is more than {longer} ({said[longer]})")
+    return faults
+
+
+def _share(name: str, said: dict) -> list[str]:
+    share = said.get("quality_threshold", 0)
+    is_share = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share <= 1
+    return [] if is_share else [f"{name}: quality_threshold is not a share between 0 and 1"]
+
+
+def _lists(name: str, said: dict) -> list[str]:
+    faults = []
+    for word in ("regions", "resource_types", "kept_with_person"):
+        listed = said.get(word, [])
+        if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+            faults.append(f"{name}: {word} is not a list of names")
+    if said.get("regions") == []:
+        faults.append(f"{name}: regions is empty, so no bucket could hold this class")
+    if not faults:
+        outside = set(said.get("kept_with_person", [])) - set(said.get("resource_types", []))
+        faults += [
+            f"{name}: kept_with_person names {kind}, which is not among its resource_types" for kind in sorted(outside)
+        ]
+    return faults
+
+
+def _twice(classes: dict) -> list[str]:
+    seen: dict[str, str] = {}
+    faults = []
+    for data_class, said in classes.items():
+        kinds = said.get("resource_types") if isinstance(said, dict) else None
+        for kind in kinds if isinstance(kinds, list) else ():
+            if kind in seen:
+                faults.append(f"{data_class}: resource type {kind} is also in {seen[kind]}")
+            seen.setdefault(kind, data_class)
+    return faults
+
+
+def _rule(data_class: str, said: dict) -> Rule:
+    lists = ("regions", "resource_types", "kept_with_person")
+    plain = {word: said[word] for word in (_REQUIRED | _OPTIONAL) - set(lists) if word in said}
+    plain["quality_threshold"] = float(plain["quality_threshold"])
+    plain["reason"] = " ".join(plain["reason"].split())
+    return Rule(data_class=data_class, **plain, **{word: tuple(said.get(word, ())) for word in lists})
+
+
+def _is_days(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+
+
+def _last_day(month: date) -> date:
+    return (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def _refused(path: Path, faults: list[str]) -> PolicyError:
+    return PolicyError(
+        found=f"{path.name} has {len(faults)} fault(s): {'; '.join(faults)}",
+        expected="a policy whose every word is known, whose days are in order and whose classes have an owner",
+        action=f"correct {path.name}; nothing moves until then",
+    )
+
+
+def _unique_keys_loader() -> type:
+    """A YAML loader that refuses a word said twice: the second would silently win."""
+    import yaml
+
+    class UniqueKeys(yaml.SafeLoader):
+        pass
+
+    def mapping(loader, node, deep=False):
+        words = [loader.construct_object(key, deep=deep) for key, _ in node.value]
+        twice = sorted({str(word) for word in words if words.count(word) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"'{twice[0]}' is said twice", node.start_mark)
+        return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+    UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return UniqueKeys

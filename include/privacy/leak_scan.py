@@ -1,0 +1,109 @@
+"""Searches public tables for the direct identifiers of the people in them.
+
+Numbers, contacts, street addresses and full names are searched anywhere. A single name is searched only in
+rows about the person who bears it ("Ray" is also an X-ray), and there only in values that few people share
+("White" is also a race). Nothing that is found is ever quoted: findings are columns and counts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+# Shorter numbers are also doses, years and counts.
+SHORTEST_NUMBER = 6
+SHORTEST_NAME = 3
+LONGEST_NEEDLE_IN_WORDS = 8
+_WORDS = re.compile(r"[^\W_]+")
+# Not inside a word: a hash is full of digits.
+_DIGIT_RUN = re.compile(r"(?<![0-9A-Za-z])\d(?:[\s().+-]{0,2}\d){5,}(?![0-9A-Za-z])")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """The direct identifiers of one person, in clear, in memory only."""
+
+    person_key: UUID
+    full_names: tuple[str, ...] = ()
+    single_names: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()  # SSN, MRN, phone, fax, account, device, licence
+    texts: tuple[str, ...] = ()  # e-mail, URL, street address
+
+
+@dataclass(slots=True)
+class Needles:
+    """What to search for: normalised phrases and digit strings, and single names by the word itself."""
+
+    phrases: set[str] = field(default_factory=set)
+    digits: set[str] = field(default_factory=set)
+    bearers: dict[str, set[UUID]] = field(default_factory=dict)
+    longest: int = 1
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words without accents or punctuation: ``"O'Brien, José"`` → ``["o", "brien", "jose"]``."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _WORDS.findall(plain.casefold())
+
+
+def collect_needles(people: Iterable[Identifiers]) -> Needles:
+    """Index everything to be searched. Identifiers too short to tell from ordinary numbers and words are left out."""
+    needles = Needles()
+    for person in people:
+        for text in (*person.full_names, *person.texts):
+            _add_phrase(needles, words_of(text), at_least_words=2)
+        for number in person.numbers:
+            _add_number(needles, number)
+        for name in person.single_names:
+            for word in words_of(name):
+                if len(word) >= SHORTEST_NAME:
+                    needles.bearers.setdefault(word, set()).add(person.person_key)
+    return needles
+
+
+def _add_phrase(needles: Needles, words: list[str], *, at_least_words: int) -> None:
+    if at_least_words <= len(words) <= LONGEST_NEEDLE_IN_WORDS and sum(map(len, words)) >= SHORTEST_NUMBER:
+        needles.phrases.add(" ".join(words))
+        needles.longest = max(needles.longest, len(words))
+
+
+def _add_number(needles: Needles, number: str) -> None:
+    digits = "".join(filter(str.isdigit, number))
+    if any(map(str.isalpha, number)):
+        _add_phrase(needles, words_of(number), at_least_words=1)
+    elif len(digits) >= SHORTEST_NUMBER:
+        needles.digits.add(digits)
+
+
+def holds_identifier(text: str, needles: Needles) -> bool:
+    """True where a number, contact, address or full name of anyone stands in the text."""
+    if not _UUID.fullmatch(text) and _digits_in(text) & needles.digits:
+        return True
+    words = words_of(text)
+    return any(phrase in needles.phrases for phrase in _phrases(words, needles.longest))
+
+
+def _digits_in(text: str) -> set[str]:
+    found = {"".join(filter(str.isdigit, run)) for run in _DIGIT_RUN.findall(text)}
+    # A North American number with its country code.
+    return found | {digits[1:] for digits in found if len(digits) == 11 and digits[0] == "1"}
+
+
+def _phrases(words: list[str], longest: int) -> Iterator[str]:
+    for start in range(len(words)):
+        for length in range(1, min(longest, len(words) - start) + 1):
+            yield " ".join(words[start : start + length])
+
+
+def names_in(text: str, needles: Needles) -> set[str]:
+    """Words of the text that are somebody's single name."""
+    return {word for word in words_of(text) if word in needles.bearers}
+
+
+def bearers_of(text: str, needles: Needles) -> set[UUID]:
+    """Everyone who bears a name that stands in the text."""
+    return set().union(*(needles.bearers[name] for name in names_in(text, needles)))

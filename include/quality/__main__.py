@@ -1,0 +1,89 @@
+"""The data steward's desk: ``python -m include.quality replay``, or ``make replay``.
+
+    make replay SOURCE=south REASON="source corrected its export" BY=steward            everything of a source
+    make replay SOURCE=south RULE=date_in_future REASON=… BY=…                          records refused by one rule
+    make replay BATCH=south__labs__20261122__0123456789ab REASON=… BY=…                 one batch that is held back
+
+Shows what would be opened again; DO=1 opens it. The next night reads it from landing and the gate judges it anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from include.errors import PlumblineError
+from include.quality import replay
+from include.warehouse.connect import connect
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show or do a replay. Returns 0, or 2 with the error's text on stderr."""
+    asked = _parser().parse_args(arguments)
+    try:
+        _show(asked)
+        if asked.do:
+            _replay(asked)
+        else:
+            print("Nothing was changed. Add DO=1 to open them again; the next night takes them in.")
+    except PlumblineError as problem:
+        print(f"replay: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m include.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(required=True)
+    again = verbs.add_parser("replay", help="open quarantined records or held-back batches again")
+    what = again.add_mutually_exclusive_group(required=True)
+    what.add_argument("--source", help="everything of this source that is open: held-back batches and refused records")
+    what.add_argument("--batch", help="this batch, which is held back")
+    again.add_argument("--rule", help="with --source: only records refused for this reason")
+    again.add_argument("--reason", required=True, help="why; it goes into the audit trail")
+    again.add_argument("--by", required=True, help="who asks; it goes into the audit trail")
+    again.add_argument("--do", action="store_true", help="do it; without, only show")
+    return parser
+
+
+def _show(asked: argparse.Namespace) -> None:
+    with connect("checker") as books:
+        rows = books.execute(
+            """select q.source, q.dataset, q.reason_code, b.state, sum(q.records)
+               from quality.quarantine q join lifecycle.batch b using (batch_id)
+               where q.state = 'open' and q.source = coalesce(%s, q.source) and q.batch_id = coalesce(%s, q.batch_id)
+                 and q.reason_code = coalesce(%s, q.reason_code)
+               group by 1, 2, 3, 4 order by 5 desc""",
+            [asked.source, asked.batch, asked.rule],
+        ).fetchall()
+    print(f"{'source':16}{'dataset':16}{'reason':28}{'batch is':12}{'records':>9}")
+    for source, dataset, reason, state, records in rows:
+        print(f"{source:16}{dataset:16}{reason:28}{state.replace('_', ' '):12}{records:9,}")
+
+
+def _replay(asked: argparse.Namespace) -> None:
+    why = {"asked_by": asked.by, "reason": asked.reason}
+    if asked.batch:
+        done = [replay.reopen_batch(asked.batch, **why)]
+    elif asked.rule:
+        done = [replay.reopen_records(asked.source, reason_code=asked.rule, **why)]
+    else:
+        done = [replay.reopen_held_back(asked.source, **why), _records_if_any(asked.source, why)]
+    print(
+        f"Opened again: {sum(each.batches for each in done)} batches and {sum(each.objects for each in done)} landing objects, "
+        f"{sum(each.records for each in done):,} records. Run 'make nightly' to take them in."
+    )
+
+
+def _records_if_any(source: str, why: dict[str, str]) -> replay.Reopened:
+    try:
+        return replay.reopen_records(source, **why)
+    except PlumblineError:
+        return replay.Reopened()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

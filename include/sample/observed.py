@@ -1,0 +1,128 @@
+"""What a night left in the databases, fetched for scoring: refusals, counts, estimates, texts, links. Reads only."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from include.sample.score import Estimate, Refusal
+
+HOT_SCHEMAS = (
+    "intake",
+    "raw",
+    "staging",
+    "intermediate",
+    "restricted",
+    "candidate_clinical",
+    "candidate_measures",
+    "candidate_equity",
+    "lifecycle",
+    "quality",
+    "audit",
+)
+WARM_SCHEMAS = ("clinical", "measures", "equity", "governance")
+TEXT_TYPES = ("text", "character varying", "jsonb", "json", "ARRAY", "name")
+ALSO = re.compile(r"\(also: ([a-z0-9_, ]+)\)")
+
+
+def fetch_refusals(books: psycopg.Connection, night: date) -> list[Refusal]:
+    """Return the night's quarantine, places as numbers; 0 is a whole file or batch."""
+    rows = books.execute(
+        """select source, dataset, coalesce(object_sha256, ''), coalesce(place, ''), reason_code, records, found
+           from quality.quarantine where night = %s and scope <> 'batch'""",
+        (night,),
+    ).fetchall()
+    return [
+        Refusal(source, dataset, sha256, _place(place), reason, records, _also(found))
+        for source, dataset, sha256, place, reason, records, found in rows
+    ]
+
+
+def _place(text: str) -> int:
+    digits = re.search(r"\d+", text)
+    return int(digits.group()) if digits else 0
+
+
+def _also(found: str) -> tuple[str, ...]:
+    match = ALSO.search(found)
+    return tuple(match.group(1).split(", ")) if match else ()
+
+
+def fetch_counts(books: psycopg.Connection, night: date) -> dict[tuple[str, str], Mapping[str, int]]:
+    """Return the night's counts per source and dataset."""
+    rows = books.execute(
+        """select source, dataset, sum(received)::bigint, sum(loaded)::bigint, sum(duplicate)::bigint, sum(quarantined)::bigint
+           from lifecycle.batch where night = %s group by 1, 2""",
+        (night,),
+    ).fetchall()
+    names = ("received", "loaded", "duplicate", "quarantined")
+    return {(source, dataset): dict(zip(names, counts, strict=True)) for source, dataset, *counts in rows}
+
+
+def fetch_estimates(marts: psycopg.Connection, measurement_year: int) -> list[Estimate]:
+    """Return the published differences of the measurement year, and of the influenza season that ended in it."""
+    rows = marts.execute(
+        """select measure_id, dimension, comparison_group, reference_group, estimate, lower_limit, upper_limit from equity.disparities
+           where statistic = 'rate_difference' and period in (%s, %s)""",
+        _periods(measurement_year),
+    ).fetchall()
+    return [Estimate(*row) for row in rows]
+
+
+def fetch_groups(books: psycopg.Connection, measurement_year: int) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """Return every group's denominator and numerator in the measurement year, before anything is hidden."""
+    rows = books.execute(
+        """select measure_id, dimension, subgroup, denominator::float8, numerator::float8 from intermediate.int_measures__rates
+           where period in (%s, %s)""",
+        _periods(measurement_year),
+    ).fetchall()
+    return {(measure, dimension, group): (size, count) for measure, dimension, group, size, count in rows}
+
+
+def _periods(measurement_year: int) -> tuple[str, str]:
+    """The calendar year, and the influenza season that ended in it."""
+    return str(measurement_year), f"{measurement_year - 1}-{measurement_year % 100:02d}"
+
+
+def fetch_links(books: psycopg.Connection) -> dict[str, list[str]]:
+    """Return person tokens by person key, for keys that hold several."""
+    rows = books.execute(
+        """select person_key::text, array_agg(person_token::text order by person_token) from restricted.person_link
+           group by 1 having count(*) > 1"""
+    ).fetchall()
+    return dict(rows)
+
+
+def iterate_texts(connection: psycopg.Connection, schemas: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield (schema.table.column, value) of every distinct text and JSON value that the role may read; sealed columns are no text."""
+    columns = connection.execute(
+        """select table_schema, table_name, column_name from information_schema.columns c
+           join pg_catalog.pg_class r on r.oid = format('%%I.%%I', table_schema, table_name)::regclass
+           where table_schema = any(%s) and data_type = any(%s) and r.relkind in ('r', 'm', 'p') and not r.relispartition
+             and has_column_privilege(r.oid, column_name, 'select') order by 1, 2, 3""",
+        (list(schemas), list(TEXT_TYPES)),
+    ).fetchall()
+    for schema, table, column in columns:
+        query = sql.SQL("select distinct {column}::text from {table} where {column} is not null").format(
+            column=sql.Identifier(column), table=sql.Identifier(schema, table)
+        )
+        with connection.cursor(name="texts") as cursor:
+            for (value,) in cursor.execute(query):
+                yield f"{schema}.{table}.{column}", value
+
+
+def fetch_drift(books: psycopg.Connection, night: date) -> list[dict[str, Any]]:
+    """Return per source whether it was missing or stale, and its drifted columns."""
+    rows = books.execute(
+        "select source, missing, stale, age_days, drift from lifecycle.source_state where night = %s", (night,)
+    ).fetchall()
+    return [dict(zip(("source", "missing", "stale", "age_days", "drift"), row, strict=True)) for row in rows]
+
+
+def fetch_verdict(books: psycopg.Connection, night: date) -> str | None:
+    """Return the night's verdict, None where it has none."""
+    row = books.execute("select verdict from lifecycle.night where night = %s", (night,)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,88 @@
+"""Writing down every direct identifier of every person, in the form in which it was delivered."""
+
+from include.sample import names
+from include.sample.answer_key import AnswerKey, PlantedIdentifier
+from include.sample.block import Block
+from include.sample.people import LINKED_BY_NAME, LINKED_BY_NUMBER, NEWCOMERS, NORTH, OTHER_GENDER, SOUTH
+from include.sample.small_sources import registry_id
+
+_WORDS = {
+    word.lower()
+    for word in (*names.AMBIGUOUS_GIVEN_F, *names.AMBIGUOUS_GIVEN_M, *names.AMBIGUOUS_FAMILY, *names.ALSO_PLACES)
+}
+
+
+def write_identifiers(key: AnswerKey, block: Block) -> None:
+    """Write the identifiers of a block's people, and under which ids each hospital knows them."""
+    ids = block.patient_ids
+    for at, who in enumerate(block.identities):
+        person, hospitals = int(block.people.number[at]), int(block.people.hospitals[at])
+        known: list[tuple[str, str]] = [
+            ("full_name", who.full_name),
+            ("given_name", who.given),
+            ("family_name", who.family),
+            ("ssn", who.ssn),
+            ("email", who.email),
+            ("street", who.street),
+            ("subscriber", who.subscriber),
+        ]
+        if hospitals & NORTH:
+            known += [
+                ("north_mrn", who.north_mrn),
+                ("source_id", ids[at]),
+                ("phone", who.phone),
+                ("contact_phone", who.contact_phone),
+                ("contact_name", f"{who.contact_given} {who.family}"),
+            ]
+        if hospitals & SOUTH:
+            known += [("source_id", who.south_mrn), ("phone", who.phone.replace("(", "").replace(") ", "-"))]
+            if who.south_family != who.family:
+                known += [("family_name", who.south_family), ("full_name", f"{who.given} {who.south_family}")]
+        for kind, value in known:
+            key.add_identifier(PlantedIdentifier(person, kind, value, is_word=value.lower() in _WORDS))
+        key.add_person(_person_row(block, at, ids[at]))
+
+
+def _person_row(block: Block, at: int, north_id: str) -> dict:
+    """Under which ids a person is known, how the hospitals' records can meet, and which sources' records can at all."""
+    who, hospitals = block.identities[at], int(block.people.hospitals[at])
+    number = int(block.people.number[at])
+    ids = {
+        "north": north_id if hospitals & NORTH else None,
+        "south": who.south_mrn if hospitals & SOUTH else None,
+        "registry": registry_id(number, int(block.people.age[at])) if number < NEWCOMERS else None,
+    }
+    link = _link(block, at) if hospitals == NORTH + SOUTH else ""
+    return {
+        "person": number,
+        **ids,
+        "link": link,
+        "groups": _groups(block, at, [name for name in ids if ids[name]], link),
+    }
+
+
+def _link(block: Block, at: int) -> str:
+    """By what the hospitals' records of a person can meet; names count with birth date, sex and postal code."""
+    kind = int(block.people.link[at])
+    by_number = bool(block.identities[at].ssn) and kind != LINKED_BY_NAME
+    by_name = _has_whole_name(block, at) and kind != LINKED_BY_NUMBER
+    words = {(True, True): "number_and_name", (True, False): "number", (False, True): "name"}
+    return words.get((by_number, by_name), "none")
+
+
+def _groups(block: Block, at: int, sources: list[str], link: str) -> list[list[str]]:
+    """Sources whose records of the person can be joined, step by step; the registry knows no number."""
+    who = block.identities[at]
+    by_name = [
+        source
+        for source in sources
+        if _has_whole_name(block, at) and (source != "south" or who.south_family == who.family)
+    ]
+    joined = set(by_name) if len(by_name) > 1 else set()
+    if link.startswith("number"):
+        joined = joined | {"north", "south"} if joined & {"north", "south"} or not joined else joined
+    return [sorted(joined)] if joined else []
+
+
+def _has_whole_name(block: Block, at: int) -> bool:
+    return bool(block.identities[at].postal_code) and int(block.people.gender[at]) != OTHER_GENDER

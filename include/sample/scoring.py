@@ -1,0 +1,147 @@
+"""Scoring a night on the sample: everything the key promises, compared with what the databases hold."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from include.sample import tables
+from include.sample.exposure import IdentifierIndex, search_texts
+from include.sample.observed import (
+    HOT_SCHEMAS,
+    WARM_SCHEMAS,
+    fetch_counts,
+    fetch_estimates,
+    fetch_groups,
+    fetch_links,
+    fetch_refusals,
+    fetch_verdict,
+    iterate_texts,
+)
+from include.sample.score import (
+    SOURCES_WITH_PEOPLE,
+    CountScore,
+    GapScore,
+    GroupScore,
+    KindScore,
+    Refusal,
+    precision_of,
+    read_key,
+    read_rows,
+    recall_of,
+    score_counts,
+    score_defects,
+    score_gaps,
+    score_groups,
+    score_pairs,
+)
+from include.settings import Settings
+from include.warehouse.connect import OWNER, connect
+
+# Goals of detection: every structural defect; nearly every implausible record, with few false alarms.
+LEAST_TOLD = 0.6  # of the differences; the rest may be hidden because a group is small
+LEAST_STRUCTURAL, LEAST_PLAUSIBILITY, LEAST_PRECISION = 1.0, 0.95, 0.95
+
+
+@dataclass(frozen=True)
+class NightScore:
+    """All comparisons of one night with its key."""
+
+    defects: list[KindScore]
+    unplanted: list[Refusal]
+    counts: list[CountScore]
+    leaks: Counter[tuple[str, str]]
+    gaps: list[GapScore]
+    groups: tuple[int, list[GroupScore]]
+    pairs: dict[str, float | int | None]
+    expected_verdict: str
+    verdict: str | None
+
+    def failures(self) -> list[str]:
+        """Return what is not as it should be, one sentence each; empty where all is well."""
+        structural, plausibility = (recall_of(self.defects, family) for family in ("structural", "plausibility"))
+        precision = precision_of(self.defects, self.unplanted)
+        told_gaps = [score for score in self.gaps if score.is_told]
+        wrong = [score for score in self.gaps if score.is_wrong]
+        missed = [score for score in told_gaps if not score.is_covered]
+        compared, differing = self.groups
+        told = {
+            f"verdict is {self.verdict}, the key says {self.expected_verdict}": self.verdict != self.expected_verdict,
+            f"{len(self.counts)} counts differ from the key": bool(self.counts),
+            f"structural defects found: {structural}": structural is not None and structural < LEAST_STRUCTURAL,
+            f"implausible records found: {plausibility}": plausibility is not None
+            and plausibility < LEAST_PLAUSIBILITY,
+            f"precision of refusals: {precision}": precision is not None and precision < LEAST_PRECISION,
+            f"{sum(self.leaks.values())} planted identifiers stand in clear": bool(self.leaks),
+            f"{len(wrong)} planted differences point the wrong way": bool(wrong),
+            f"{len(self.gaps) - len(told_gaps)} of {len(self.gaps)} differences are hidden": len(told_gaps)
+            < LEAST_TOLD * len(self.gaps),
+            f"{len(missed)} of {len(told_gaps)} intervals miss the true size": len(missed)
+            > allowed_misses(len(told_gaps)),
+            f"{len(differing)} of {compared} groups are counted otherwise than in the key": bool(differing),
+            f"pairs of records joined: {self.pairs}": None not in (self.pairs["recall"], self.pairs["precision"])
+            and min(self.pairs["recall"], self.pairs["precision"]) < 1,
+        }
+        return [sentence for sentence, is_so in told.items() if is_so]
+
+    def __str__(self) -> str:
+        parts = {
+            "Defects": tables.defect_table(self.defects, self.unplanted),
+            "Counts": tables.count_table(self.counts),
+            "People": tables.pair_line(self.pairs),
+            "Groups": tables.group_table(*self.groups),
+            "Identifiers": tables.leak_table(self.leaks),
+            "Inequalities": tables.gap_table(self.gaps),
+            "Verdict": f"{self.verdict}, and the key says {self.expected_verdict}",
+        }
+        return "\n\n".join(f"{title}\n{text}" for title, text in parts.items())
+
+
+def allowed_misses(intervals: int) -> int:
+    """How many 95% intervals may miss by chance before something must be wrong (less than 1 in 1,000 nights would have more)."""
+    from scipy.stats import binom
+
+    return int(binom.ppf(0.999, intervals, 0.05)) if intervals else 0
+
+
+def score_night(key_folder: Path, night: date, settings: Settings | None = None) -> NightScore:
+    """Compare the night's databases with the key in `key_folder`; reads only, as the owner and as an analyst."""
+    key = read_key(key_folder)
+    known = keys_until(key_folder)
+    persons = [row for folder in known for row in read_rows(folder / "persons.jsonl")]
+    index = IdentifierIndex.of(row for folder in known for row in read_rows(folder / "identifiers.jsonl"))
+    with connect(OWNER, "hot", settings) as books:
+        defects, unplanted = score_defects(key["defects"], fetch_refusals(books, night))
+        counts = score_counts(key["counts"], fetch_counts(books, night))
+        leaks = search_texts(iterate_texts(books, HOT_SCHEMAS), index)
+        groups = score_groups(key.get("true_rates", ()), fetch_groups(books, night.year))
+        pairs = score_pairs(tokens_of(persons, settings), map(frozenset, fetch_links(books).values()))
+        verdict = fetch_verdict(books, night)
+    with connect("analyst", "warm", settings) as marts:
+        gaps = score_gaps(key.get("disparities", ()), fetch_estimates(marts, night.year))
+        leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
+    return NightScore(defects, unplanted, counts, leaks, gaps, groups, pairs, key["verdict"], verdict)
+
+
+def keys_until(key_folder: Path) -> list[Path]:
+    """Return the keys of the first delivery and of later ones up to this: people stay known."""
+    if not key_folder.name.startswith("day_"):
+        return [key_folder]
+    day = int(key_folder.name.removeprefix("day_"))
+    earlier = [key_folder.with_name(f"day_{number}") for number in range(1, day + 1)]
+    return [key_folder.parent, *(folder for folder in earlier if folder.is_dir())]
+
+
+def tokens_of(persons: Iterable[Mapping[str, Any]], settings: Settings | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the key's persons with the platform's person tokens in place of source ids; needs the keyring."""
+    from include.privacy.keyring import load_keyring
+    from include.privacy.tokens import Tokeniser
+
+    settings = settings or Settings.from_environment(os.environ)
+    tokeniser = Tokeniser(load_keyring(settings.keyring_dir).token_key)
+    for row in persons:
+        tokens = {name: tokeniser.id_token(name, "Patient", row[name]) for name in SOURCES_WITH_PEOPLE if row[name]}
+        yield dict.fromkeys(SOURCES_WITH_PEOPLE) | tokens | {"groups": row["groups"]}

@@ -1,0 +1,81 @@
+"""Brings the databases to the shape of the files in ``migrations/``; each file runs once, in order of its name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from include.errors import DataPlaneError
+from include.settings import Settings
+from include.warehouse.connect import DATABASES, OWNER, ROLES, connect
+from include.warehouse.tables import ensure_views
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+AIRFLOW = "airflow"
+_EXTENSIONS = {"hot": ("pg_trgm",), "warm": (), "keys": ()}
+
+
+def migrate(settings: Settings) -> int:
+    """Create roles and databases where missing and apply new migration files. Returns how many were applied."""
+    with connect("postgres", "postgres", settings, autocommit=True) as server:
+        for role in (OWNER, AIRFLOW, *ROLES):
+            _ensure_role(server, role, settings.secret(f"pg_{role}"))
+        # The owner sets default privileges for what dbt and the publisher create.
+        server.execute(sql.SQL("grant transformer, publisher to {}").format(sql.Identifier(OWNER)))
+        # For governance.oldest_snapshot(): which old versions may go.
+        server.execute(sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(OWNER)))
+        for database in DATABASES:
+            _ensure_database(server, database, OWNER)
+        _ensure_database(server, AIRFLOW, AIRFLOW)
+    applied = sum(_apply_files(database, settings) for database in DATABASES)
+    ensure_views(settings)
+    return applied
+
+
+def _ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
+    known = server.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
+    verb = "alter role {} login password {}" if known else "create role {} login password {}"
+    server.execute(sql.SQL(verb).format(sql.Identifier(role), sql.Literal(password)))
+
+
+def _ensure_database(server: psycopg.Connection, name: str, owner: str) -> None:
+    if not server.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+        statement = "create database {} owner {} template template0 encoding 'UTF8' locale 'C.UTF-8'"
+        server.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(owner)))
+
+
+def _apply_files(database: str, settings: Settings) -> int:
+    with connect("postgres", database, settings) as as_superuser:
+        for extension in _EXTENSIONS[database]:
+            as_superuser.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))
+    with connect(OWNER, database, settings) as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext('plumbline.migrate'))")
+        connection.execute("create schema if not exists migrations")
+        connection.execute(
+            "create table if not exists migrations.applied (name text primary key, sha256 text not null)"
+        )
+        applied = dict(connection.execute("select name, sha256 from migrations.applied").fetchall())
+        return sum(_apply(connection, file, applied) for file in sorted((MIGRATIONS / database).glob("*.sql")))
+
+
+def _apply(connection: psycopg.Connection, file: Path, applied: dict[str, str]) -> int:
+    text = file.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    if file.name in applied:
+        _refuse_rewritten(file.name, applied[file.name], digest)
+        return 0
+    connection.execute(text)
+    connection.execute("insert into migrations.applied values (%s, %s)", [file.name, digest])
+    return 1
+
+
+def _refuse_rewritten(name: str, then: str, now: str) -> None:
+    if then != now:
+        raise DataPlaneError(
+            found=f"migration {name} was changed after it had been applied to this database",
+            expected="applied migrations to stay as they were",
+            action="undo the change and put it into a new file (or, on a trial stack, run 'make clean' and start again)",
+        )

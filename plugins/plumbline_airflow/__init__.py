@@ -1,0 +1,1 @@
+"""How Airflow sees Plumbline: the only code that imports airflow."""

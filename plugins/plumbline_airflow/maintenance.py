@@ -1,0 +1,37 @@
+"""Tasks apart from the night: records brought back by hand, the trail checked every day."""
+
+from __future__ import annotations
+
+from airflow.sdk import get_current_context, task
+
+from plumbline_airflow.clock import night_from_context
+from plumbline_airflow.guard import value_free
+
+
+@task
+@value_free
+def retrieve() -> dict[str, str]:
+    """Fetch each record that the run names; returns the tier each was found in, never its content."""
+    from include.lifecycle.retrieve import retrieve
+
+    asked = get_current_context()["params"]
+    who = {"purpose": asked["purpose"], "actor": asked["actor"]}
+    return {record_id: retrieve(record_id, **who).place.tier for record_id in asked["record_ids"]}
+
+
+@task(retries=0)
+@value_free
+def reopen() -> int:
+    """Open again what the run names; returns for how many records. Not tried twice: the second time none would be left."""
+    from include.quality.replay import reopen_asked
+
+    return reopen_asked(get_current_context()["params"]).records
+
+
+@task
+@value_free
+def verify() -> int:
+    """Check the audit trail and seal its newest entry; returns that entry's number."""
+    from include.audit.anchor import anchor_trail
+
+    return anchor_trail(night_from_context(get_current_context()))

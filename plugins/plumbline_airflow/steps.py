@@ -1,0 +1,135 @@
+"""The tasks of a night, one verb each. They call ``include`` and hand on ids; rows never travel between tasks."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from airflow.sdk import TriggerRule, get_current_context, task
+
+from plumbline_airflow.clock import night_from_context
+from plumbline_airflow.guard import value_free
+
+
+def tonight() -> date:
+    """The night of the running task. Each task asks anew, so that none depends on another for it."""
+    return night_from_context(get_current_context())
+
+
+@task(task_id="open")
+@value_free
+def open_night() -> None:
+    """Open the night's books."""
+    from include.nights import open_night
+
+    open_night(tonight())
+
+
+@task
+@value_free
+def sources() -> list[str]:
+    """Names of the sources that sources.yml declares."""
+    from include.settings import Settings
+    from include.sources.registry import load_sources
+
+    return [source.name for source in load_sources(Settings.from_environment().sources_file)]
+
+
+@task
+@value_free
+def land(source: str) -> str:
+    """Bring what the source delivers into the landing bucket, as received. Returns the source's name."""
+    from include.landing.land import land_source
+
+    land_source(source, tonight())
+    return source
+
+
+@task
+@value_free
+def load(source: str) -> list[str]:
+    """Parse, seal and copy what landed into intake. Returns the batches' ids."""
+    from include.intake.load import load_source
+
+    return list(load_source(source, tonight()))
+
+
+@task
+@value_free
+def check(batches: list[str]) -> list[str]:
+    """Judge each batch at the gate. Returns the ids of those that may pass."""
+    from include.quality.gate import check_batch
+
+    return [batch for batch in batches if check_batch(batch) == "passed"]
+
+
+@task
+@value_free
+def promote(batches: list[str]) -> None:
+    """Let the passed batches into raw, one transaction each."""
+    from include.intake.promote import promote_batch
+
+    for batch in batches:
+        promote_batch(batch)
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+@value_free
+def resolve() -> None:
+    """Find which records are of one person. Waits for every source, however it ended."""
+    from include.identity.resolve import resolve_persons
+
+    resolve_persons(tonight())
+
+
+@task
+@value_free
+def build() -> None:
+    """Run dbt: staging, intermediate and the candidate marts."""
+    from include.warehouse.build import build_marts
+
+    build_marts(tonight())
+
+
+@task
+@value_free
+def audit() -> None:
+    """Look for broken promises in the candidates; raises where there is one, so that nothing is published."""
+    from include.warehouse.audit import audit_candidate
+
+    audit_candidate(tonight())
+
+
+@task
+@value_free
+def publish() -> None:
+    """Make the candidates what analysts see, all tables at once."""
+    from include.warehouse.publish import publish
+
+    publish(tonight())
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+@value_free
+def close() -> str:
+    """Write the verdict, whatever happened. Returns it."""
+    from include.verdict import close_night
+
+    return close_night(tonight())
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+@value_free
+def report() -> None:
+    """Write the night's page."""
+    from include.reports.night import write_report
+
+    write_report(tonight())
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE, retries=0, on_failure_callback=None)
+@value_free
+def tell() -> str:
+    """Send the message an amber or red night deserves; raises on red, so that Airflow's own view is red as well."""
+    from include.alerts.tell import tell_verdict
+
+    return tell_verdict(tonight())

@@ -1,0 +1,60 @@
+"""Two nights on the sample, scored against its answer key: what was planted is found, and nothing else."""
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from bench.one_night import run_night
+from include.sample.make import Request, make_sample
+from include.sample.next_night import make_next_night
+from include.sample.score import recall_of
+from include.sample.scoring import NightScore, score_night
+from include.settings import Settings
+from include.warehouse.connect import connect
+
+NIGHT = date(2026, 11, 22)
+PEOPLE = 400
+
+
+@pytest.fixture
+def sample(fresh_hot: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sample of 400 people as the platform's sources."""
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "sample"
+    monkeypatch.setenv("PLUMBLINE_SOURCES", str(make_sample(Request(folder, people=PEOPLE, night=NIGHT))))
+    return folder
+
+
+def scored_night(night: date, key: Path) -> NightScore:
+    settings = Settings.from_environment(os.environ)
+    run_night(night, settings)
+    return score_night(key, night, settings)
+
+
+def test_two_nights_on_the_sample_end_as_the_answer_key_says(sample: Path) -> None:
+    first = scored_night(NIGHT, sample / "answer_key")
+    print(first)
+    assert not first.counts and not first.unplanted and not first.leaks
+    assert recall_of(first.defects, "structural") == recall_of(first.defects, "plausibility") == 1.0
+    assert all(score.right_reason == score.planted for score in first.defects)
+    assert first.pairs["recall"] == first.pairs["precision"] == 1.0
+    compared, differing = first.groups
+    assert compared > 80 and not differing
+    assert first.verdict == first.expected_verdict == "amber"
+    assert first.failures() in ([], [sentence for sentence in first.failures() if "are hidden" in sentence])
+
+    make_next_night(Request(sample, people=PEOPLE, night=NIGHT, day=1))
+    before = creatinine_rows()
+    second = scored_night(NIGHT + timedelta(days=1), sample / "answer_key" / "day_1")
+    assert not second.counts and not second.unplanted and not second.leaks
+    assert second.verdict == second.expected_verdict == "amber"
+    assert creatinine_rows() != before, "late and deleted results changed nothing"
+
+
+def creatinine_rows() -> int:
+    with connect("analyst", "warm") as marts:
+        return marts.execute(
+            "select count(*) from clinical.observations where code in ('2160-0', '718-7', '8302-2')"
+        ).fetchone()[0]

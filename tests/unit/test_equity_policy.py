@@ -1,0 +1,48 @@
+"""The policies on comparing groups and hiding counts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from include.equity.policy import POLICY_FILE as EQUITY_FILE
+from include.equity.policy import EquityPolicy, EquityPolicyError, dbt_variables
+from include.privacy.disclosure import POLICY_FILE as DISCLOSURE_FILE
+from include.privacy.disclosure import DisclosurePolicy, DisclosurePolicyError
+
+
+def test_dbt_alone_uses_the_numbers_of_the_policies(project: Path) -> None:
+    macro = (project / "dbt_project" / "macros" / "policy.sql").read_text()
+    given = dict(re.findall(r"^\s+'(\w+)': ('?[\w{}]+'?),$", macro, flags=re.MULTILINE))
+    assert given
+    assert {name: str(value) for name, value in dbt_variables().items()} == {
+        name: text.strip("'") for name, text in given.items()
+    }
+
+
+@pytest.mark.parametrize(("file", "kind", "error"), [
+    (EQUITY_FILE, EquityPolicy, EquityPolicyError), (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError),
+])  # fmt: skip
+def test_an_unknown_word_is_refused(file: Path, kind, error, tmp_path: Path) -> None:
+    changed = tmp_path / file.name
+    changed.write_text(file.read_text() + "\nminimum_sell: 11\n")
+    with pytest.raises(error, match="minimum_sell"):
+        kind.load(changed)
+
+
+@pytest.mark.parametrize(("file", "kind", "error", "old", "new", "message"), [
+    (EQUITY_FILE, EquityPolicy, EquityPolicyError, "reference_rule: largest", "reference_rule: nicest", "unknown reference_rule"),
+    (EQUITY_FILE, EquityPolicy, EquityPolicyError, "minimum_people: 30", "minimum_people: 0", "whole number from 1"),
+    (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError, "minimum_cell: 11", "minimum_cell: 0", "whole number from 1"),
+    (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError, "suppression: true", "suppression: false",
+     "worked out by subtraction"),
+])  # fmt: skip
+def test_an_impossible_number_is_refused(file, kind, error, old, new, message, tmp_path: Path) -> None:
+    text = file.read_text()
+    assert old in text
+    changed = tmp_path / file.name
+    changed.write_text(text.replace(old, new))
+    with pytest.raises(error, match=message):
+        kind.load(changed)

@@ -1,0 +1,54 @@
+"""Scores: null where nothing was assessed, weights scaled to the rest, the formula beside the number."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.quality.policy import load_quality_policy
+from include.quality.scores import score, timeliness
+
+
+def test_a_dimension_is_the_share_of_tests_that_did_not_fail():
+    found = score("patient_data", {"validity": (200, 50)}, None, load_quality_policy())
+    assert found.dimensions["validity"] == 0.75
+    assert found.overall == 0.75
+    assert found.level == "acceptable"
+
+
+def test_a_dimension_with_nothing_assessed_is_null_and_leaves_the_weights_to_the_others():
+    found = score("patient_data", {"completeness": (100, 0), "validity": (100, 100)}, None, load_quality_policy())
+    assert found.dimensions == {
+        "completeness": 1,
+        "accuracy": None,
+        "consistency": None,
+        "timeliness": None,
+        "validity": 0,
+    }
+    assert found.overall == pytest.approx(0.25 / 0.45)
+
+
+def test_the_formula_holds_the_weights_that_were_used():
+    found = score("patient_data", {"completeness": (100, 0), "validity": (100, 100)}, None, load_quality_policy())
+    assert found.formula == (
+        "overall = 0.556 completeness + 0.444 validity; each = 1 - failed / tested; "
+        "not assessed: accuracy, consistency, timeliness"
+    )
+
+
+def test_nothing_assessed_is_no_score_and_no_level():
+    found = score("patient_data", {}, None, load_quality_policy())
+    assert (found.overall, found.level, found.formula) == (None, None, "nothing was assessed")
+
+
+def test_all_five_dimensions_use_the_weights_as_they_stand():
+    counts = dict.fromkeys(("completeness", "accuracy", "consistency", "validity"), (10, 0))
+    found = score("patient_data", counts, 0.0, load_quality_policy())
+    assert found.overall == pytest.approx(0.85)
+
+
+@pytest.mark.parametrize(
+    ("age", "promised", "expected"),
+    [(0, 2, 1.0), (2, 2, 1.0), (3, 2, 2 / 3), (8, 2, 0.25), (None, 2, None), (3, None, None)],
+)
+def test_timeliness_is_whole_up_to_the_promised_age(age, promised, expected):
+    assert timeliness(age, promised) == expected
