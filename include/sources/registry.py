@@ -11,13 +11,19 @@ sources:
     files: ["*.ndjson.gz"]        # only these, by name; default: every file of the kind
     delivered_at: 2026-11-22      # when the files were made, where neither manifest nor file times tell
     max_record_bytes: 16777216    # a longer record is refused
+
+Kind hl7v2 knows besides:
+    encoding: cp1252              # of messages whose MSH-18 is empty; default UTF-8
+    assigning_authorities:        # namespaces (or ids) of identifiers -> their systems, as other sources write them
+      GHH: http://ghh.example/mrn
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +58,7 @@ class Source:
     files: tuple[str, ...] = ()
     delivered_at: datetime | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
+    options: Mapping[str, Any] = field(default_factory=dict)  # words that only this kind knows, as its module read them
 
     @property
     def zone(self) -> ZoneInfo:
@@ -63,11 +70,13 @@ def kinds() -> dict[str, ModuleType]:
     """Kind word of sources.yml -> the module that lists and reads such files.
 
     Every module has the same face: ``HAS_CONTRACT`` (tables only), ``PLACE_WORD`` (what a place counts),
-    ``list_files(source) -> Listing`` and ``read(source, open_stream, file) -> Iterator[Item]``.
+    ``list_files(source) -> Listing`` and ``read(source, open_stream, file) -> Iterator[Item]``. A kind with words of its own
+    in sources.yml names them in ``OPTIONS`` and reads them with ``read_options(entry, where, complaints) -> dict``.
     """
     from include.sources import csv_files, fhir_bulk, fhir_bundles
+    from include.sources.hl7v2 import files as hl7v2
 
-    return {"fhir_bulk": fhir_bulk, "fhir_bundles": fhir_bundles, "csv": csv_files}
+    return {"fhir_bulk": fhir_bulk, "fhir_bundles": fhir_bundles, "csv": csv_files, "hl7v2": hl7v2}
 
 
 def reader_of(source: Source) -> ModuleType:
@@ -123,9 +132,13 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
     if kind not in kinds():
         complaints.choice(f"{where}: kind", kind, tuple(kinds()))
         return None
-    has_contract = kinds()[kind].HAS_CONTRACT
-    complaints.refuse_unknown(where, entry, _COMMON | ({"contract"} if has_contract else set()))
+    module = kinds()[kind]
+    has_contract = module.HAS_CONTRACT
+    options = getattr(module, "OPTIONS", frozenset())
+    complaints.refuse_unknown(where, entry, _COMMON | options | ({"contract"} if has_contract else set()))
     values = _read_values(entry, where, complaints)
+    if options:
+        values["options"] = module.read_options(entry, where, complaints)
     if not isinstance(entry.get("path"), str) or not entry["path"]:
         complaints.add(f"{where}: 'path' is missing")
     if has_contract and not isinstance(entry.get("contract"), str):
