@@ -11,7 +11,7 @@ from include.sources.hl7v2.people import identifier, person_references, place_re
 
 FIELDS = {
     "PV1": {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 36, 37, 38, 42, 43, 44, 45, 50, 52},
-    "PV2": {3, 11, 12, 25},
+    "PV2": {3, 8, 9, 11, 12, 25},
 }
 _PARTICIPANTS = ((7, "ATND", "attender"), (8, "REF", "referrer"), (9, "CON", "consultant"), (17, "ADM", "admitter"))
 _LOCATIONS = ((3, "active"), (6, "completed"), (11, "active"), (42, "planned"), (43, "completed"))
@@ -134,3 +134,18 @@ def read_pv2(ctx: Context, f: list[str]) -> None:
         length={"value": days, "unit": "d", "system": codes.UCUM, "code": "d"} if days is not None else None,
         priority=ctx.concept(f[25], "0217"),
     )
+    _expect(ctx, f)
+
+
+def _expect(ctx: Context, f: list[str]) -> None:
+    """A visit that has not begun lies where it is expected, unless PV1 says when it is."""
+    encounter = ctx.encounter
+    for field, end in ((8, "start"), (9, "end")):
+        if not f[field]:
+            continue
+        period = encounter.get("period", {})
+        if encounter["status"] in ("planned", "cancelled") and end not in period:
+            expected = ctx.moment(f[field], f"PV2.{field}")
+            encounter["period"] = {**period, **({end: expected} if expected else {})}
+        else:
+            ctx.unmapped[f"PV2.{field}"] += 1

@@ -31,7 +31,7 @@ _ATTACHMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation
 
 
 def value_of(ctx: Context, observation: Resource, f: list[str]) -> None:
-    """Put OBX-5, -6 and -7 into an Observation. Several repetitions of a number are components, as the guide has it."""
+    """Put OBX-5, -6 and -7 into an Observation. Several repetitions are components."""
     told = f[5]
     kind = f[2].partition("^")[0].strip()
     unit = unit_of(f[6], ctx.source) if f[6] else {}
@@ -52,10 +52,6 @@ def _put(ctx: Context, observation: Resource, kind: str, told: str, unit: dict[s
         observation["valueString"] = free_text(told)
     elif len(each) == 1:
         observation |= _value(ctx, kind, each[0], unit)
-    elif kind in _CODED:
-        codings = [coding for value in each for coding in (concept(value, ctx.source) or {}).get("coding", [])]
-        texts = "; ".join(plain(value) for value in each)
-        observation["valueCodeableConcept"] = compact(coding=codings, text=texts)
     else:
         code = observation.get("code")
         observation["component"] = [compact(code=code, **_value(ctx, kind, value, unit)) for value in each]
