@@ -12,18 +12,14 @@ sources:
     delivered_at: 2026-11-22      # when the files were made, where neither manifest nor file times tell
     max_record_bytes: 16777216    # a longer record is refused
 
-Kind hl7v2 knows besides:
-    encoding: cp1252              # of messages whose MSH-18 is empty; default UTF-8
-    assigning_authorities:        # namespaces (or ids) of identifiers -> their systems, as other sources write them
-      GHH: http://ghh.example/mrn
+Kind hl7v2 has words besides: see the head of include/sources/hl7v2/files.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from types import ModuleType
@@ -58,7 +54,7 @@ class Source:
     files: tuple[str, ...] = ()
     delivered_at: datetime | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
-    options: Mapping[str, Any] = field(default_factory=dict)  # words that only this kind knows, as its module read them
+    options: Any = None  # what a kind of its own words makes of them
 
     @property
     def zone(self) -> ZoneInfo:
@@ -71,7 +67,7 @@ def kinds() -> dict[str, ModuleType]:
 
     Every module has the same face: ``HAS_CONTRACT`` (tables only), ``PLACE_WORD`` (what a place counts),
     ``list_files(source) -> Listing`` and ``read(source, open_stream, file) -> Iterator[Item]``. A kind with words of its own
-    in sources.yml names them in ``OPTIONS`` and reads them with ``read_options(entry, where, complaints) -> dict``.
+    in sources.yml has ``WORDS`` and ``read_options(entry, where, folder, complaints)``.
     """
     from include.sources import csv_files, fhir_bulk, fhir_bundles
     from include.sources.hl7v2 import files as hl7v2
@@ -132,17 +128,17 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
     if kind not in kinds():
         complaints.choice(f"{where}: kind", kind, tuple(kinds()))
         return None
-    module = kinds()[kind]
-    has_contract = module.HAS_CONTRACT
-    options = getattr(module, "OPTIONS", frozenset())
-    complaints.refuse_unknown(where, entry, _COMMON | options | ({"contract"} if has_contract else set()))
+    reader = kinds()[kind]
+    has_contract = reader.HAS_CONTRACT
+    known = _COMMON | getattr(reader, "WORDS", set())
+    complaints.refuse_unknown(where, entry, known | ({"contract"} if has_contract else set()))
     values = _read_values(entry, where, complaints)
-    if options:
-        values["options"] = module.read_options(entry, where, complaints)
     if not isinstance(entry.get("path"), str) or not entry["path"]:
         complaints.add(f"{where}: 'path' is missing")
     if has_contract and not isinstance(entry.get("contract"), str):
         complaints.add(f"{where}: 'contract' is missing; kind {kind} reads what a contract declares")
+    if hasattr(reader, "read_options"):
+        values["options"] = reader.read_options(entry, where, folder, complaints)
     if len(complaints.found) > before:
         return None
     contract = load_contract(folder / entry["contract"]) if has_contract else None

@@ -2,6 +2,13 @@
 
 A message is one place of a file and becomes several Documents, or one Reject. Fields that no resource takes in are told
 as Notices ``unmapped_field``, one for every message type and field.
+
+Words in sources.yml besides those of every kind:
+
+    encoding: cp1252              # of messages whose MSH-18 is empty; default UTF-8
+    assigning_authorities:        # namespaces (or ids) of identifiers -> their systems, as other sources write them
+      GHH: http://ghh.example/mrn
+    listen: 2575                  # 'make listen' takes messages over MLLP at this port (include/live)
 """
 
 from __future__ import annotations
@@ -9,8 +16,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -27,9 +36,23 @@ if TYPE_CHECKING:
     from include.sources.registry import Source
 
 HAS_CONTRACT = False
-OPTIONS = frozenset({"encoding", "assigning_authorities"})
+WORDS = frozenset({"encoding", "assigning_authorities", "listen"})
 _MESSAGE_NAME = re.compile(r".*\.(?:hl7|er7|txt|dat|msg|bhs|fhs|mllp)(?:\.gz)?|[^.]+", re.IGNORECASE)
-_MAX_RESOURCES = 200_000  # of one message; its segments are limited too
+_MOST_LISTED = 5_000  # fields told apart in one file
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The words of sources.yml that only this kind knows, read."""
+
+    encoding: str | None = None
+    assigning_authorities: Mapping[str, str] = field(default_factory=dict)
+    listen: int | None = None
+
+
+def options_of(source: Source) -> Options:
+    """The source's options; the usual ones where it was made without."""
+    return source.options or Options()
 
 
 def place_word(file: Landed) -> str:
@@ -37,7 +60,7 @@ def place_word(file: Landed) -> str:
     return "message"
 
 
-def read_options(entry: dict, where: str, complaints: Complaints) -> dict[str, Any]:
+def read_options(entry: dict, where: str, folder: Path, complaints: Complaints) -> Options:
     """The words that only this kind knows."""
     encoding, authorities = entry.get("encoding"), entry.get("assigning_authorities", {})
     if encoding is not None and not _is_codec(encoding):
@@ -46,7 +69,11 @@ def read_options(entry: dict, where: str, complaints: Complaints) -> dict[str, A
     if not isinstance(authorities, dict) or not all(isinstance(each, str) and each for each in authorities.values()):
         complaints.add(f"{where}: 'assigning_authorities' is not a mapping of namespaces to systems")
         authorities = {}
-    return {"encoding": encoding, "assigning_authorities": {str(name): each for name, each in authorities.items()}}
+    port = entry.get("listen")
+    if port is not None and (isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65_536):
+        complaints.add(f"{where}: 'listen' is not the number of a port")
+        port = None
+    return Options(encoding, {str(name): each for name, each in authorities.items()}, port)
 
 
 def _is_codec(name: object) -> bool:
@@ -88,10 +115,10 @@ class MessageReader:
     """Turns cuts of one file into items, and remembers what was left out."""
 
     def __init__(self, source: Source) -> None:
-        options = source.options
+        options = options_of(source)
         self._source, self._zone = source.name, source.zone
-        self._encoding = options.get("encoding")
-        self._authorities = Authorities(source.name, options.get("assigning_authorities", {}))
+        self._encoding = options.encoding
+        self._authorities = Authorities(source.name, options.assigning_authorities)
         self._unmapped: Counter[tuple[str, str]] = Counter()
         self._wrapped = 0
         self._in_batch = 0
@@ -129,11 +156,17 @@ class MessageReader:
             yield refuse(self.place, "mapping_failed", cut.content, found=found)
             return
         self._wrapped += message.wrapped_lines
-        for field, count in mapped.unmapped.items():
-            self._unmapped[label, field] += count
+        self._count_unmapped(label, mapped.unmapped)
         place = self.place
         for (resource, is_deleted), content in zip(mapped.resources, contents, strict=True):
             yield Document(place, b"deleted " + content if is_deleted else content, resource, is_deleted)
+
+    def _count_unmapped(self, label: str, unmapped: Counter[str]) -> None:
+        """Add up; a hostile file cannot make the list endless."""
+        for place, count in unmapped.items():
+            key = (label, place)
+            is_listed = key in self._unmapped or len(self._unmapped) < _MOST_LISTED
+            self._unmapped[key if is_listed else (label, "others")] += count
 
     def _read_envelope(self, line: bytes) -> Iterator[Item]:
         name = line[:3]
@@ -148,7 +181,7 @@ class MessageReader:
 
     def notices(self) -> Iterator[Notice]:
         """What the file's messages held beside what was taken in."""
-        for (label, field), count in sorted(self._unmapped.items()):
-            yield Notice("unmapped_field", count, (field,), label)
+        for (label, place), count in sorted(self._unmapped.items()):
+            yield Notice("unmapped_field", count, (place,), label)
         if self._wrapped:
             yield Notice("wrapped_line", self._wrapped)

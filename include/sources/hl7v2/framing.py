@@ -86,7 +86,7 @@ def _finish(too_long: _TooLong, content: bytes, max_bytes: int) -> bytes | Cut:
 def _sort(piece: bytes, *, is_opened: bool) -> Iterator[Cut]:
     body, end, rest = piece.partition(END_BLOCK)
     body = body.strip(_BLANK)
-    if body.startswith(b"MSH"):
+    if body.startswith(b"MSH") and not body[3:4].isalnum():
         yield from _messages(body, is_cut_off=is_opened and not end)
     elif body.startswith((b"FHS", b"BHS", b"BTS", b"FTS")):
         line, _, more = body.replace(b"\n", b"\r").partition(b"\r")

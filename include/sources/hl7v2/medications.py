@@ -8,6 +8,7 @@ from include.sources.hl7v2 import code_systems as codes
 from include.sources.hl7v2.context import Context, Resource, reference
 from include.sources.hl7v2.datatypes import compact, first, free_text, mapped, number, parts, plain, repeats, unit_of
 from include.sources.hl7v2.people import entity_identifier, person_references
+from include.sources.hl7v2.results import order_status
 
 FIELDS = {
     "RXO": {1, 2, 3, 4, 6, 7, 9, 11, 12, 13, 14, 20},
@@ -77,7 +78,7 @@ def _number_of(order: list[str]) -> str:
 def _open(
     ctx: Context, place: str, own_number: str, order: list[str], *, number: dict | None = None, **elements: Any
 ) -> Resource:
-    status = mapped(order[5], codes.ORDER_STATUS) or mapped(order[1], codes.ORDER_CONTROL) or "active"
+    status = order_status(order)
     numbers = [
         number,
         entity_identifier(order[2], ctx.authorities, "PLAC"),

@@ -181,6 +181,9 @@ def read_nk1(ctx: Context, f: list[str]) -> None:
         ctx.leave(f)
         return
     called = names(f[2], ctx.zone) or names(f[30], ctx.zone)
+    for usual, spare in ((2, 30), (4, 32)):
+        if f[usual] and f[spare]:
+            ctx.unmapped[f"NK1.{spare}"] += 1
     contact = compact(
         relationship=[*concepts(f[3], ctx.source, "0063"), *concepts(f[7], ctx.source, "0131")],
         name=called[0] if called else None,

@@ -19,7 +19,17 @@ FIELDS = {
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-"
 _ALLERGY = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
 _USE = {"A": ("AD", "Admission diagnosis"), "F": ("DD", "Discharge diagnosis"), "W": ("CM", "Comorbidity diagnosis")}
-_METHODS = {"I9": "I9C", "I9C": "I9C", "I10": "I10", "I10C": "I10", "ICD10": "I10", "SCT": "SCT"}
+_METHODS = {
+    "I9": "I9C",
+    "I9C": "I9C",
+    "I10": "I10",
+    "I10C": "I10",
+    "ICD10": "I10",
+    "SCT": "SCT",
+    "C4": "C4",
+    "CPT": "C4",
+    "HPC": "HPC",
+}
 _DELETES = frozenset({"D", "DE"})
 
 

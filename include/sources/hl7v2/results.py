@@ -80,6 +80,8 @@ def read_obr(ctx: Context, f: list[str]) -> None:
         if each
     ]
     code = f[4] or f[44]
+    if f[4] and f[44]:
+        ctx.unmapped["OBR.44"] += 1
     ctx.group_key = _order_key(ctx, filler or placer, code, f[7])
     ctx.group_time = ctx.moment(f[7], "OBR.7")
     if ctx.is_result:
@@ -91,6 +93,14 @@ def read_obr(ctx: Context, f: list[str]) -> None:
 
 
 _NO_ORDER = [""] * 60
+
+
+def order_status(order: list[str]) -> str:
+    """ORC-5, unless ORC-1 ends or holds the order."""
+    control = mapped(order[1], codes.ORDER_CONTROL)
+    if control in ("revoked", "on-hold"):
+        return control
+    return mapped(order[5], codes.ORDER_STATUS) or control or "active"
 
 
 def _order_key(ctx: Context, own_number: str, code: str, time: str) -> tuple[str, ...]:
@@ -133,7 +143,7 @@ def _open_request(ctx: Context, f: list[str], numbers: list[dict], order: list[s
         "ServiceRequest",
         ("request", *ctx.group_key),
         identifier=numbers,
-        status=mapped(order[5], codes.ORDER_STATUS) or mapped(order[1], codes.ORDER_CONTROL) or "active",
+        status=order_status(order),
         intent="order",
         category=[service] if (service := ctx.concept(f[24], "0074")) else None,
         priority=mapped(f[5], codes.PRIORITY),
