@@ -100,6 +100,11 @@ replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or 
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
+.PHONY: convert
+convert: $(STAMP) ## what a source would load, as files, touching no database: KIND=hl7v2 IN=path OUT=folder CONTRACT= TIMEZONE= SET=word=value
+	@$(PY) -m include.sources.convert --kind "$(KIND)" --in "$(IN)" --out "$(OUT)" $(if $(CONTRACT),--contract "$(CONTRACT)") \
+		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(foreach word,$(SET),--set "$(word)")
+
 ##@ Check
 
 .PHONY: test

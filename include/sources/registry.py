@@ -101,6 +101,19 @@ def load_sources(path: Path) -> tuple[Source, ...]:
     return tuple(source for source in sources if source)
 
 
+def make_source(entry: dict[str, Any], folder: Path, said_by: str) -> Source:
+    """One source from the words of an entry, checked as sources.yml is. ``said_by`` is what a person corrects.
+
+    Raises SourcesError or ContractError with everything that is wrong.
+    """
+    complaints = Complaints(Path(said_by))
+    source = _read_entry(entry, 1, folder, complaints)
+    complaints.raise_any(
+        SourcesError, expected="the words of a source as the head of include/sources/registry.py shows"
+    )
+    return source
+
+
 def find_source(sources: tuple[Source, ...], name: str) -> Source:
     """The source of that name. Raises SourcesError where there is none."""
     for source in sources:
