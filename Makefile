@@ -47,6 +47,10 @@ nightly: $(STAMP) ## run the whole night once: SOURCES=sources.yml DAY=YYYY-MM-D
 up: $(STAMP) ## Airflow with its scheduler and UI on the embedded stack; runs the night at 02:00
 	@$(PY) -m include.terminal up
 
+.PHONY: listen
+listen: $(STAMP) ## take HL7 v2 messages over MLLP for the sources that say 'listen: port': SOURCES=sources.yml
+	@$(PY) -m include.live
+
 .PHONY: stop
 stop: $(STAMP) ## stop Airflow, Postgres and S3; data stays
 	@$(PY) -m include.terminal stop

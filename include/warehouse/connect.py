@@ -22,6 +22,7 @@ ROLES = (
     "reader",
     "privacy_officer",
     "sealer",
+    "listener",
 )
 DATABASES = ("hot", "warm", "keys")
 
