@@ -95,6 +95,11 @@ sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPL
 equity: $(STAMP) ## measures of inequality of anyone's table (columns of WHO's HEAT): TABLE=groups.csv OUT=summary.csv
 	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
 
+.PHONY: quarantine
+quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it stands and its shape, never a value
+	@$(PY) -m include.quality show $(if $(SOURCE),--source $(SOURCE)) $(if $(RULE),--rule $(RULE)) $(if $(MOST),--most $(MOST)) \
+		$(if $(BY),--by "$(BY)")
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
