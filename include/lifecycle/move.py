@@ -8,6 +8,7 @@ from datetime import date
 
 from include.errors import PlumblineError
 from include.lifecycle import archive, destroy, expire_landing, ledger, rehydrate, tier_out
+from include.lifecycle.abandoned import is_watching, sweep_abandoned
 from include.lifecycle.object_locks import guard_objects
 from include.lifecycle.plan import Move, plan_moves
 from include.lifecycle.policy import load_retention
@@ -74,6 +75,8 @@ def _nothing_to_do(night: date) -> bool:
         plan = ledger.newest_plan(hot, night)
         if plan is None or plan.lines or plan.policy_sha256 != load_retention().sha256 or ledger.open_moves(hot):
             return False
+        if is_watching(hot):
+            return False
         return hot.execute("select not exists (select from lifecycle.cold_file where tier = 'archive')").fetchone()[0]
 
 
@@ -81,6 +84,7 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
     """The same with what the movers need at hand, for callers who bring their own store or policy."""
     _one_at_a_time(work, turn_seconds)
     counts = dict(_NOTHING)
+    counts["late_copies_removed"] = sweep_abandoned(work)
     counts["resumed"] = resume(work)
     plan = ledger.newest_plan(work.hot, work.night)
     if plan is None or plan.policy_sha256 != work.retention.sha256:
@@ -95,6 +99,7 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
             continue
         _apply_line(work, plan.plan_id, line, now.get(line.unit), counts)
     counts |= guard_objects(work)
+    counts["late_copies_removed"] += sweep_abandoned(work)
     planned = {line.unit for line in plan.lines}
     counts["new_since_plan"] = sum(move.happens and name not in planned for name, move in now.items())
     return counts
