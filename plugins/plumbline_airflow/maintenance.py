@@ -35,3 +35,13 @@ def verify() -> int:
     from include.audit.anchor import anchor_trail
 
     return anchor_trail(night_from_context(get_current_context()))
+
+
+@task
+@value_free
+def erase() -> str:
+    """Erase the person that the run names; returns the erasure's number, whose receipt is on the books."""
+    from include.lifecycle.erase import erase_asked
+
+    context = get_current_context()
+    return erase_asked(night_from_context(context), context["params"])
