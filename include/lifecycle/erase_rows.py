@@ -68,7 +68,7 @@ def remaining_rows(settings: Settings, tokens: Collection[UUID], person_keys: Co
     left: dict[str, int] = {}
     for database in ("hot", "warm"):
         with connect("postgres", database, settings) as books:
-            for schema, table, column in _tables(books, None):
+            for schema, table, column in tables_naming_persons(books):
                 ids = tokens if column == "person_token" else person_keys
                 query = sql.SQL("select count(*) from {} where {}::text = any(%s)").format(
                     sql.Identifier(schema, table), sql.Identifier(column)
@@ -76,11 +76,16 @@ def remaining_rows(settings: Settings, tokens: Collection[UUID], person_keys: Co
                 found = books.execute(query, [[str(an_id) for an_id in ids]]).fetchone()[0]
                 if found:
                     left[f"{schema}.{table}"] = max(found, left.get(f"{schema}.{table}", 0))
-    return {name: count for name, count in left.items() if name not in _TOMBSTONES}
+    return {name: count for name, count in left.items() if name not in TOMBSTONES}
 
 
-# What must stay, so that the person is known and refused when they are sent again.
-_TOMBSTONES = {"lifecycle.record", "lifecycle.erasure_person"}
+# What must stay, so that the person is known and refused when they are sent again; a hold names whom it is about.
+TOMBSTONES = {"lifecycle.record", "lifecycle.erasure_person", "lifecycle.hold"}
+
+
+def tables_naming_persons(books) -> Iterator[tuple[str, str, str]]:
+    """Schema, table and column of every table of the connected role (of anybody, for a superuser) that names persons."""
+    return _tables(books, None)
 
 
 def _owned_tables(books) -> Iterator[tuple[str, str, str]]:

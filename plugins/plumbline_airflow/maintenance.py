@@ -45,3 +45,21 @@ def erase() -> str:
 
     context = get_current_context()
     return erase_asked(night_from_context(context), context["params"])
+
+
+@task
+@value_free
+def save() -> dict[str, int]:
+    """Save what is due and prove it; returns counts."""
+    from include.backups.back_up import back_up
+
+    return back_up(night_from_context(get_current_context()))
+
+
+@task
+@value_free
+def rehearse() -> float:
+    """Restore the newest backups into a scratch server and check them; returns the seconds it took."""
+    from include.backups.drill import restore_drill
+
+    return float(restore_drill(night_from_context(get_current_context())).seconds)

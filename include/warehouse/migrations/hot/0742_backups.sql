@@ -27,3 +27,4 @@ create table lifecycle.restore_drill (
 comment on table lifecycle.restore_drill is 'One row per restore drill: did everything come back, how long it took, what would have been lost.';
 grant select, insert, update on lifecycle.backup, lifecycle.restore_drill to lifecycle;
 grant select on lifecycle.backup, lifecycle.restore_drill to privacy_officer, publisher;
+grant connect on database hot to backup;
