@@ -105,6 +105,20 @@ replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or 
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
+##@ Keep
+
+.PHONY: backup
+backup: $(STAMP) ## save the databases and the keys now, proven; 'python -m include.backups status' lists what there is
+	@$(PY) -m include.backups now $(if $(DAY),--day $(DAY))
+
+.PHONY: restore-drill
+restore-drill: $(STAMP) ## restore the newest backups into a scratch server, check them, say how long it takes and what is lost
+	@$(PY) -m include.backups drill $(if $(DAY),--day $(DAY))
+
+.PHONY: erase
+erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
+	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
+
 ##@ Check
 
 .PHONY: test
