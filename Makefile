@@ -95,6 +95,10 @@ sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPL
 equity: $(STAMP) ## measures of inequality of anyone's table (columns of WHO's HEAT): TABLE=groups.csv OUT=summary.csv
 	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
 
+.PHONY: measures
+measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DECK=folder OUT=results.csv (value sets: deck or PLUMBLINE_TERMINOLOGY)
+	@$(PY) -m include.measures deck "$(or $(DECK),deck)" --out "$(or $(OUT),measures.csv)"
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
