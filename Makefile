@@ -100,6 +100,10 @@ quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it s
 	@$(PY) -m include.quality show $(if $(SOURCE),--source $(SOURCE)) $(if $(RULE),--rule $(RULE)) $(if $(MOST),--most $(MOST)) \
 		$(if $(BY),--by "$(BY)")
 
+.PHONY: measures
+measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DECK=folder OUT=results.csv (value sets: deck or PLUMBLINE_TERMINOLOGY)
+	@$(PY) -m include.measures deck "$(or $(DECK),deck)" --out "$(or $(OUT),measures.csv)"
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \

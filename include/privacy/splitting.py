@@ -148,7 +148,8 @@ class Splitters:
         if system in codes["public_systems"]:
             return code_pattern(codes["public_systems"][system]), True, True
         if system == "http://unitsofmeasure.org":
-            return self._policy.checks["ucum"], False, True
+            # People write their own spelling of a unit as its code too ("days", "mmHg").
+            return self._policy.checks["unit"], False, True
         is_plain = re.fullmatch(r"[A-Za-z0-9/._:-]{1,160}", system) is not None and not re.search(r"\d{7}", system)
         for kind, is_public in (("public_prefixes", True), ("local_systems", False)):
             for prefix, pattern in codes[kind].items():
