@@ -92,8 +92,14 @@ sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPL
 	@$(PY) -m include.sample make --out $(or $(OUT),$(PLUMBLINE_HOME)/sample/own) --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
 
 .PHONY: equity
-equity: $(STAMP) ## measures of inequality of anyone's table (columns of WHO's HEAT): TABLE=groups.csv OUT=summary.csv
+equity: $(STAMP) ## inequality: MEASURE=measure_id [DIMENSION=payer] prints, PAGE=out.html [SHAPES=areas.geojson] writes a page; or TABLE=groups.csv OUT=summary.csv
+ifdef MEASURE
+	@$(PY) -m include.reports measure "$(MEASURE)" $(if $(DIMENSION),--dimension "$(DIMENSION)")
+else ifdef PAGE
+	@$(PY) -m include.reports page "$(PAGE)" $(if $(SHAPES),--shapes "$(SHAPES)")
+else
 	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
+endif
 
 .PHONY: quarantine
 quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it stands and its shape, never a value
