@@ -15,7 +15,7 @@ import orjson
 from include.sources.byte_stream import read_blocks
 from include.sources.dicom_elements import MOST_UNPACKED, read_header
 from include.sources.dicom_study import DIRECTORY, Facts, describe_instance, describe_patient, read_facts
-from include.sources.items import Document, Item, Notice, broken, refuse
+from include.sources.items import Item, Notice, broken, refuse
 from include.sources.listing import Landed, Listing, OpenStream, SourceFile, file_type, number, walk_files
 from include.sources.resource_checks import judge_resource
 
@@ -123,7 +123,7 @@ def _by_number(part: dict) -> tuple[int, str]:
 
 def _highest_risk(instances: list[dict]) -> list[dict]:
     """The strongest of the instances' words on names in the pixels."""
-    from include.sources.dicom_study import RISKS, RISK_URL
+    from include.sources.dicom_study import RISK_URL, RISKS
 
     said = {part["valueCode"] for each in instances for part in each["extension"] if part["url"] == RISK_URL}
     return [{"url": RISK_URL, "valueCode": min(said, key=RISKS.index)}]

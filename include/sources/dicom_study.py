@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -331,7 +331,7 @@ def _date(said: str) -> str:
     if not found:
         return ""
     try:
-        return datetime(*map(int, found.groups())).date().isoformat()
+        return date(*map(int, found.groups())).isoformat()
     except ValueError:
         return ""
 

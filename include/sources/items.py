@@ -152,7 +152,11 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "DICOM files (PS3.10), with or without a preamble",
         "take the file out of the delivery, or deliver it under a source of its kind",
     ),
-    "over_long_header": ("a header longer than the limit", "a header within max_record_bytes of the source", _SEND_FILE),
+    "over_long_header": (
+        "a header longer than the limit",
+        "a header within max_record_bytes of the source",
+        _SEND_FILE,
+    ),
     "broken_deflate": ("a deflated data set that cannot be unpacked", "a valid deflate stream", _SEND_FILE),
     "unpacks_without_end": ("a packed file that unpacks to more than is read", "at most 4 GiB unpacked", _SEND_FILE),
     "nested_deep_file": ("sequences nested deeper than is read", "at most 64 levels of sequences", _SEND_FILE),

@@ -33,7 +33,7 @@ from include.sources.dicom_study import HEADER_URL, RISK_URL, body_part
 from include.sources.items import BrokenContainerError, Document, Notice, Reject
 from include.sources.listing import Landed
 from include.sources.registry import Source, load_sources
-from tests.dicom_instances import NAME, NUMBER, PHONE, ROOT, SECRET_TAGS, coded, instance, written
+from tests.dicom_instances import NUMBER, PHONE, ROOT, SECRET_TAGS, coded, instance, written
 
 FILES = Path(pydicom.data.__file__).parent / "test_files"
 SOURCE = Source("pacs", "dicom", FILES, timezone="America/New_York")
