@@ -72,6 +72,7 @@ NOTICES = {
     "undeclared_column": "columns that the contract does not name; not loaded",
     "missing_optional_column": "columns that the contract calls optional and the file lacks; loaded as null",
     "blank_line": "empty lines, which hold no record",
+    "dicom_directory": "DICOMDIR files, which list a medium's files and hold no instance",
     "idle_entry": "entries of the bundle that carry no resource and delete nothing",
 }
 
@@ -145,6 +146,25 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "a JSON file that is not a Bundle with a list of entries",
         "a FHIR Bundle",
         "take the file out of the delivery, or deliver it under a source of its kind",
+    ),
+    "not_dicom": (
+        "a file that is no DICOM file",
+        "DICOM files (PS3.10), with or without a preamble",
+        "take the file out of the delivery, or deliver it under a source of its kind",
+    ),
+    "over_long_header": (
+        "a header longer than the limit",
+        "a header within max_record_bytes of the source",
+        _SEND_FILE,
+    ),
+    "broken_deflate": ("a deflated data set that cannot be unpacked", "a valid deflate stream", _SEND_FILE),
+    "unpacks_without_end": ("a packed file that unpacks to more than is read", "at most 4 GiB unpacked", _SEND_FILE),
+    "nested_deep_file": ("sequences nested deeper than is read", "at most 64 levels of sequences", _SEND_FILE),
+    "unreadable_header": ("a header that cannot be decoded", "elements as DICOM PS3.5 encodes them", _SEND_FILE),
+    "missing_uid": (
+        "no UID of the study, the series or the instance",
+        "StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID, which PS3.3 requires of every instance",
+        _FIX_EXPORT,
     ),
     "over_large_bundle": ("a bundle of too many entries", "at most 4,000,000 entries", "deliver it in parts"),
     "no_header": ("a table without a header line", "a first line with the column names", _SEND_FILE),

@@ -65,9 +65,9 @@ def kinds() -> dict[str, ModuleType]:
     Every module has the same face: ``HAS_CONTRACT`` (tables only), ``PLACE_WORD`` (what a place counts),
     ``list_files(source) -> Listing`` and ``read(source, open_stream, file) -> Iterator[Item]``.
     """
-    from include.sources import csv_files, fhir_bulk, fhir_bundles
+    from include.sources import csv_files, dicom_files, fhir_bulk, fhir_bundles
 
-    return {"fhir_bulk": fhir_bulk, "fhir_bundles": fhir_bundles, "csv": csv_files}
+    return {"fhir_bulk": fhir_bulk, "fhir_bundles": fhir_bundles, "csv": csv_files, "dicom": dicom_files}
 
 
 def reader_of(source: Source) -> ModuleType:
