@@ -5,6 +5,10 @@
     make replay BATCH=south__labs__20261122__0123456789ab REASON=… BY=…                 one batch that is held back
 
 Shows what would be opened again; DO=1 opens it. The next night reads it from landing and the gate judges it anew.
+
+    make check SOURCE=exports/north                    the whole catalogue on a folder, without loading it anywhere
+    make check SOURCE=sources.yml:south OUT=result.json
+    make rejudge DAY=2026-11-22                        a night's results under the thresholds of today, without scanning
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import date
 
 from include.errors import PlumblineError
 from include.quality import replay
@@ -22,22 +27,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Show or do a replay. Returns 0, or 2 with the error's text on stderr."""
     asked = _parser().parse_args(arguments)
     try:
-        _show(asked)
-        if asked.do:
-            _replay(asked)
-        else:
-            print("Nothing was changed. Add DO=1 to open them again; the next night takes them in.")
+        return asked.run(asked)
     except PlumblineError as problem:
-        print(f"replay: {problem}", file=sys.stderr)
+        print(f"{asked.verb}: {problem}", file=sys.stderr)
         return 2
+
+
+def _run_replay(asked: argparse.Namespace) -> int:
+    _show(asked)
+    if asked.do:
+        _replay(asked)
+    else:
+        print("Nothing was changed. Add DO=1 to open them again; the next night takes them in.")
     return 0
+
+
+def _run_check(asked: argparse.Namespace) -> int:
+    from include.quality.catalogue import folder_check
+
+    return folder_check.main(asked.source, kind=asked.kind, contract=asked.contract, out=asked.out, night=asked.night)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m include.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    verbs = parser.add_subparsers(required=True)
+    verbs = parser.add_subparsers(required=True, dest="verb")
+    folder = verbs.add_parser("check", help="the whole catalogue of checks on a folder, without loading it anywhere")
+    folder.add_argument("--source", required=True, help="a folder, sources.yml, or sources.yml:name")
+    folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
+    folder.add_argument("--contract", help="of a folder of tables")
+    folder.add_argument("--out", help="write all results there as JSON")
+    folder.add_argument("--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today")
+    folder.set_defaults(run=_run_check)
     again = verbs.add_parser("replay", help="open quarantined records or held-back batches again")
     what = again.add_mutually_exclusive_group(required=True)
     what.add_argument("--source", help="everything of this source that is open: held-back batches and refused records")
@@ -46,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--reason", required=True, help="why; it goes into the audit trail")
     again.add_argument("--by", required=True, help="who asks; it goes into the audit trail")
     again.add_argument("--do", action="store_true", help="do it; without, only show")
+    again.set_defaults(run=_run_replay)
     return parser
 
 
