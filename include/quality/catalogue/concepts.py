@@ -112,7 +112,7 @@ def _above(books: psycopg.Connection, flat: Flat, instances: Sequence[Instance],
 
 
 def _units(books: psycopg.Connection, flat: Flat, instances: Sequence[Instance], tables: Tables) -> Found:
-    wrong = "case when c.unit <> all(i.units) then c.n_value else 0 end"  # a missing unit is another check's business
+    wrong = "case when c.unit <> all(i.units::text[]) then c.n_value else 0 end"  # a missing unit is another check's business
     return _sums(books, instances, ("code", "units"), "c.code = i.code and c.unit is not null", "c.n_value", wrong)
 
 
@@ -162,16 +162,11 @@ def _in_terminology(books: psycopg.Connection, flat: Flat, instances: Sequence[I
 
 
 def _icd10cm() -> Callable[[str], bool]:
-    """Whether a code is one of ICD-10-CM (package simple-icd-10-cm carries the classification)."""
-    try:
-        import simple_icd_10_cm
-    except ImportError:
-        raise SuiteError(
-            found="the classification ICD-10-CM is not installed",
-            expected="the package simple-icd-10-cm of requirements.txt",
-            action="run 'make install'",
-        ) from None
-    return simple_icd_10_cm.is_valid_item
+    """Whether a code is one of ICD-10-CM, with or without its point."""
+    from include.quality.catalogue.classification_of_diseases import icd10cm_codes
+
+    known = icd10cm_codes()
+    return lambda code: code.replace(".", "") in known
 
 
 _COUNTERS = {

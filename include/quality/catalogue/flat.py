@@ -131,14 +131,15 @@ def _selects(delivery: Delivery, subject: Subject, tables: Tables) -> Iterator[t
         if rows.table is None:
             yield _of_documents(rows, subject, tables), _in_documents(subject)
             continue
-        for mapping in rows.table.maps:
-            if mapping.to != subject.entity:
-                continue
+        mappings = [mapping for mapping in rows.table.maps if mapping.to == subject.entity]
+        for number, mapping in enumerate(mappings):
             source = MappedColumns(rows.table, mapping, tables.references, subject.columns, timezone=rows.timezone)
             brought = frozenset(name for name, column in subject.columns.items() if _is_brought(source, column))
             select = sql.SQL(
-                "select i.record_id, i.resource_id, i.person_token, {data_class}::text as data_class{values} from {rows} i where {condition} and not i.is_deleted"
+                "select i.record_id, {own_id} as resource_id, i.person_token, {data_class}::text as data_class{values} from {rows} i where {condition} and not i.is_deleted"
             ).format(
+                # A row of vital signs becomes an observation a sign: each has an id of its own.
+                own_id=sql.SQL("i.resource_id || {}").format(sql.Literal(f"#{number}")) if number else sql.SQL("i.resource_id"),
                 data_class=sql.Literal(rows.table.data_class),
                 values=sql.SQL("").join(_values(subject, source, brought)),
                 rows=rows.relation,

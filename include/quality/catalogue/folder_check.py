@@ -128,7 +128,8 @@ def check(source: Source, night: date, settings: Settings | None = None, tell: C
 
 
 def _worst_first(found: Result) -> tuple:
-    return _RANK[found.status], -found.share, -(found.failed or 0), found.instance
+    """Errors, then what is there and wrong, then what is missing; the largest share first."""
+    return _RANK[found.status], found.check.category == "completeness" or found.check.name == "cdmField", -found.share, -(found.failed or 0), found.instance
 
 
 def _reader_results(received: Received) -> Iterator[Result]:

@@ -94,6 +94,8 @@ def _subject(
     listed = list(_instances(subject, said.get("checks") or {}, types, tables, problems))
     judged = _judged_by_gate(subject, suites)
     kept = [each for each in listed if _meaning(each.check.name, columns.get(each.column or "")) not in judged]
+    required = {each.column for each in kept if each.check.name == "isRequired" and not each.where}
+    kept = [each for each in kept if each.check.name != "measureValueCompleteness" or each.where or each.column not in required]
     names = [each.name for each in kept]
     problems += [f"{each} is there twice" for each in sorted({name for name in names if names.count(name) > 1})]
     return replace(subject, instances=tuple(kept))
