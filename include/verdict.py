@@ -164,7 +164,9 @@ def _source_state(row: Sequence, late: frozenset[str]) -> SourceState:
     *state, drift, notes = row
     columns = [(entry.get("table"), name) for entry in drift for name in entry.get("columns", [])]
     warnings = tuple(note["text"] for note in notes if note.get("level") == "amber")
-    return SourceState(*state, drifted_columns=len(columns), drift_text=_shown(columns), warnings=warnings, is_late=state[0] in late)
+    return SourceState(
+        *state, drifted_columns=len(columns), drift_text=_shown(columns), warnings=warnings, is_late=state[0] in late
+    )
 
 
 def _shown(columns: Iterable[tuple[str | None, str]], most: int = 4) -> str:

@@ -48,6 +48,23 @@ def _run_check(asked: argparse.Namespace) -> int:
     return folder_check.main(asked.source, kind=asked.kind, contract=asked.contract, out=asked.out, night=asked.night)
 
 
+def _run_rejudge(asked: argparse.Namespace) -> int:
+    from include.quality.catalogue.assess import rejudge
+
+    changed = rejudge(asked.night)
+    for source, instance, before, after in changed:
+        print(f"{source:16}{instance:70}{before} → {after}")
+    print(f"{len(changed)} results of {asked.night} are judged otherwise. What the night published stays as it was.")
+    return 0
+
+
+def _run_list(asked: argparse.Namespace) -> int:
+    from include.quality.catalogue.listing import lines
+
+    print("\n".join(lines()))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m include.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -58,8 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
     folder.add_argument("--contract", help="of a folder of tables")
     folder.add_argument("--out", help="write all results there as JSON")
-    folder.add_argument("--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today")
+    folder.add_argument(
+        "--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today"
+    )
     folder.set_defaults(run=_run_check)
+    again_judged = verbs.add_parser("rejudge", help="judge a night's results under the thresholds of today")
+    again_judged.add_argument("--night", type=date.fromisoformat, required=True)
+    again_judged.set_defaults(run=_run_rejudge)
+    verbs.add_parser("list", help="every check, its threshold and its place in Kahn's framework").set_defaults(
+        run=_run_list
+    )
     again = verbs.add_parser("replay", help="open quarantined records or held-back batches again")
     what = again.add_mutually_exclusive_group(required=True)
     what.add_argument("--source", help="everything of this source that is open: held-back batches and refused records")

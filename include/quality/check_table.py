@@ -111,9 +111,7 @@ def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, type
         )
     )
     books.execute(
-        sql.SQL("alter table {} attach partition {} for values in ({})").format(
-            parent, child, sql.Literal(part.label)
-        )
+        sql.SQL("alter table {} attach partition {} for values in ({})").format(parent, child, sql.Literal(part.label))
     )
 
 

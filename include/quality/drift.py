@@ -20,10 +20,18 @@ from statistics import fmean
 
 from include.quality.policy import Drift
 
-VOLUME, NULLS, MIX, NUMBERS, SCHEMA, ARRIVAL = "volume", "null_share", "category_mix", "distribution", "schema", "arrival"
+VOLUME, NULLS, MIX, NUMBERS, SCHEMA, ARRIVAL = (
+    "volume",
+    "null_share",
+    "category_mix",
+    "distribution",
+    "schema",
+    "arrival",
+)
 # The least scatter that is believed, on each signal's scale: identical nights must not make any change an alarm.
 _LEAST_SCATTER = {VOLUME: 0.02, NULLS: 0.05, MIX: 0.05, NUMBERS: 0.01, SCHEMA: 0.01, ARRIVAL: 0.1}
 _ONE_SIDED = (MIX, SCHEMA)
+_LEAST_SHARE = 0.005  # smaller shares of nulls are taken for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +58,12 @@ class Finding:
     is_alarm: bool
 
 
-def scaled(kind: str, value: float, rows: int = 0) -> float:
+def scaled(kind: str, value: float) -> float:
     """The signal on the scale on which it is compared: logarithm of volumes and medians, logit of shares."""
     if kind == VOLUME:
         return math.log1p(value)
     if kind == NULLS:
-        smallest = 0.5 / (rows + 1) if rows else 1e-3
-        share = min(max(value, smallest), 1 - smallest)
+        share = min(max(value, _LEAST_SHARE), 1 - _LEAST_SHARE)
         return math.log(share / (1 - share))
     if kind == NUMBERS:
         return math.copysign(math.log1p(abs(value)), value)
@@ -67,7 +74,11 @@ def compare(
     night: date, signals: Sequence[Signal], history: Mapping[str, Sequence[tuple[date, float]]], policy: Drift
 ) -> list[Finding]:
     """Compare a night's signals with their histories, (night, scaled value) each. Signals without enough nights are left out."""
-    known = [(signal, prediction) for signal in signals if (prediction := _predict(night, signal, history.get(signal.name, ()), policy))]
+    known = [
+        (signal, prediction)
+        for signal in signals
+        if (prediction := _predict(night, signal, history.get(signal.name, ()), policy))
+    ]
     if not known:
         return []
     rate = 1 - (1 - policy.false_alarms) ** (1 / len(known))
@@ -101,7 +112,11 @@ def _predict(
 def _finding(signal: Signal, expected: float, scatter: float, freedom: float, nights: int, rate: float) -> Finding:
     from scipy.stats import t
 
-    deviation = (scaled(signal.kind, signal.value, signal.rows) - expected) / scatter
+    if signal.kind == NULLS and signal.rows:
+        # A share of few rows scatters by itself: variance of a logit, 1 / (n p (1 - p)).
+        share = 1 / (1 + math.exp(-expected))
+        scatter = math.sqrt(scatter**2 + 1 / (signal.rows * share * (1 - share)))
+    deviation = (scaled(signal.kind, signal.value) - expected) / scatter
     one_sided = signal.kind in _ONE_SIDED
     probability = float(t.sf(deviation, freedom) if one_sided else 2 * t.sf(abs(deviation), freedom))
     return Finding(signal, expected, deviation, probability, nights, probability < rate)

@@ -10,7 +10,19 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from include.quality.catalogue.flat import Flat
-from include.quality.drift import ARRIVAL, MIX, NULLS, NUMBERS, SCHEMA, VOLUME, Finding, Signal, compare, distance, scaled
+from include.quality.drift import (
+    ARRIVAL,
+    MIX,
+    NULLS,
+    NUMBERS,
+    SCHEMA,
+    VOLUME,
+    Finding,
+    Signal,
+    compare,
+    distance,
+    scaled,
+)
 from include.quality.policy import load_quality_policy
 
 NOTE = "drift"
@@ -30,7 +42,15 @@ def keep(books: psycopg.Connection, source: str, night: date, flats: Sequence[Fl
         cursor.executemany(
             "insert into quality.profile (night, source, signal, subject, kind, value, detail) values (%s, %s, %s, %s, %s, %s, %s)",
             [
-                (night, source, s.name, s.subject, s.kind, scaled(s.kind, s.value, s.rows), Jsonb(dict(s.detail)) if s.detail else None)
+                (
+                    night,
+                    source,
+                    s.name,
+                    s.subject,
+                    s.kind,
+                    scaled(s.kind, s.value),
+                    Jsonb(dict(s.detail)) if s.detail else None,
+                )
                 for s in signals
             ],
         )
@@ -42,7 +62,9 @@ def keep(books: psycopg.Connection, source: str, night: date, flats: Sequence[Fl
 def _of_rows(books: psycopg.Connection, source: str, night: date, flat: Flat) -> Iterator[Signal]:
     subject = flat.subject.resource_type
     yield Signal(f"{subject}.rows", subject, VOLUME, flat.rows)
-    columns = [name for name in flat.subject.columns if name in flat.brought and not name.endswith(("_last", "_readable"))]
+    columns = [
+        name for name in flat.subject.columns if name in flat.brought and not name.endswith(("_last", "_readable"))
+    ]
     counts = books.execute(
         sql.SQL("select {} from {}").format(
             sql.SQL(", ").join(sql.SQL("count({})").format(sql.Identifier(name)) for name in columns), flat.table
@@ -75,9 +97,9 @@ def _schema(books: psycopg.Connection, source: str, night: date, subject: str, f
 def _mix(books: psycopg.Connection, source: str, night: date, flat: Flat, column: str) -> Iterator[Signal]:
     subject = flat.subject.resource_type
     counts = books.execute(
-        sql.SQL(
-            "select coalesce({c}, '(none)'), count(*) from {t} group by 1 order by 2 desc, 1 limit 40"
-        ).format(c=sql.Identifier(column), t=flat.table)
+        sql.SQL("select coalesce({c}, '(none)'), count(*) from {t} group by 1 order by 2 desc, 1 limit 40").format(
+            c=sql.Identifier(column), t=flat.table
+        )
     ).fetchall()
     tonight = {name: float(count) for name, count in counts}
     name = f"{subject}.{column}.mix"
@@ -104,7 +126,12 @@ def _numbers(books: psycopg.Connection, flat: Flat) -> Iterator[Signal]:
                where {value} is not null and {code} is not null group by 1, 2 having count(*) >= {least}
                order by count(*) desc, 1, 2 limit {most}"""
         ).format(
-            code=code, unit=unit, value=value, table=flat.table, least=sql.Literal(_LEAST_VALUES), most=sql.Literal(_MOST_CODES)
+            code=code,
+            unit=unit,
+            value=value,
+            table=flat.table,
+            least=sql.Literal(_LEAST_VALUES),
+            most=sql.Literal(_MOST_CODES),
         )
     ).fetchall()
     for of_code, of_unit, median in rows:
@@ -145,7 +172,7 @@ def _keep_findings(books: psycopg.Connection, source: str, night: date, findings
             """insert into quality.drift (night, source, signal, subject, kind, value, expected, deviation, nights_compared, is_alarm)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
-                (night, source, f.signal.name, f.signal.subject, f.signal.kind, scaled(f.signal.kind, f.signal.value, f.signal.rows),
+                (night, source, f.signal.name, f.signal.subject, f.signal.kind, scaled(f.signal.kind, f.signal.value),
                  f.expected, f.deviation, f.nights, f.is_alarm)
                 for f in findings
             ],

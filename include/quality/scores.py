@@ -62,7 +62,11 @@ def score(
 
 
 def _interval(
-    assessed: Mapping[str, float], counts: Mapping[str, tuple[int, int]], overall: float | None, weight: float, policy: QualityPolicy
+    assessed: Mapping[str, float],
+    counts: Mapping[str, tuple[int, int]],
+    overall: float | None,
+    weight: float,
+    policy: QualityPolicy,
 ) -> tuple[float | None, float | None]:
     """95% limits of the overall score; a dimension that is no share of tests, such as timeliness, adds no width."""
     if overall is None:

@@ -39,7 +39,7 @@ DERIVED_TYPES = {
     "unit_known": "boolean",
 }
 _OF_A_RANGE = ("value_possible", "unit_known")
-ROW_COLUMNS = ("person_token", "event_at", "last_updated", "match_tokens")
+ROW_COLUMNS = ("person_token", "event_at", "last_updated", "match_tokens", "unfit")
 _SUITE_WORDS = {"owner", "resource_type", "entity", "uses", "columns", "rules"}
 _COLUMN_WORDS = {"type", "path", "field", "row", "derive", "of", "unless", "against"}
 ANY_OTHER = "any other"

@@ -23,7 +23,7 @@ def simulated(draw, *, history: int, runs: int, kind: str, rows: int = 0, policy
     """How many of ``runs`` simulated nights give an alarm, though the source never changes."""
     alarms = 0
     for _ in range(runs):
-        known = [(day, scaled(kind, draw(day), rows)) for day in nights(history)]
+        known = [(day, scaled(kind, draw(day))) for day in nights(history)]
         alarms += compare(NIGHT, [Signal("s", "s", kind, draw(NIGHT), rows)], {"s": known}, policy)[0].is_alarm
     return alarms
 
@@ -65,7 +65,8 @@ def test_half_a_delivery_is_found_and_a_usual_weekend_is_not():
     known = [(day, scaled(VOLUME, weekly[day.weekday()] * random.normal(1, 0.05))) for day in nights(56)]
     policy = Drift(0.01, 10, 56)
     found = {
-        rows: compare(NIGHT, [Signal("s", "s", VOLUME, rows)], {"s": known}, policy)[0].is_alarm for rows in (9_200, 4_600, 2_500)
+        rows: compare(NIGHT, [Signal("s", "s", VOLUME, rows)], {"s": known}, policy)[0].is_alarm
+        for rows in (9_200, 4_600, 2_500)
     }
     assert found == {9_200: False, 4_600: True, 2_500: True}
     sunday = date(2026, 11, 22)
@@ -75,7 +76,8 @@ def test_half_a_delivery_is_found_and_a_usual_weekend_is_not():
 def test_nights_that_are_all_the_same_do_not_make_a_small_change_an_alarm():
     known = [(day, scaled(VOLUME, 1_000)) for day in nights(30)]
     found = {
-        rows: compare(NIGHT, [Signal("s", "s", VOLUME, rows)], {"s": known}, POLICY)[0].is_alarm for rows in (1_010, 1_000, 2_000)
+        rows: compare(NIGHT, [Signal("s", "s", VOLUME, rows)], {"s": known}, POLICY)[0].is_alarm
+        for rows in (1_010, 1_000, 2_000)
     }
     assert found == {1_010: False, 1_000: False, 2_000: True}
 

@@ -43,7 +43,10 @@ def assess_batches(batch_ids: Sequence[str], settings: Settings | None = None) -
 
 def assess(source: str, night: date, batches: Sequence[Batch], settings: Settings | None = None) -> list[Result]:
     """Check one delivery and keep the results. Running it again replaces them."""
-    with step(night, "assess", source, role="checker", settings=settings) as progress, connect("checker", "hot", settings) as books:
+    with (
+        step(night, "assess", source, role="checker", settings=settings) as progress,
+        connect("checker", "hot", settings) as books,
+    ):
         books.execute("select pg_advisory_xact_lock(hashtext('plumbline.assess'), hashtext(%s))", [source])
         delivery = Delivery(tuple(_rows_of(batches, source, settings)), night, source)
         is_whole = not _has_history(books, source, night)
@@ -60,7 +63,9 @@ def assess(source: str, night: date, batches: Sequence[Batch], settings: Setting
         results = [run.under_policy(each, source, night) for each in results]
         _keep(books, source, night, results)
         counts = {status: sum(each.status == status for each in results) for status in (PASSED, FAILED, ERROR)}
-        progress.count(checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR], unusual=alarms)
+        progress.count(
+            checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR], unusual=alarms
+        )
         return results
 
 
@@ -79,7 +84,8 @@ def _rows_of(batches: Sequence[Batch], source: str, settings: Settings | None) -
 
 def _has_history(books: psycopg.Connection, source: str, night: date) -> bool:
     return books.execute(
-        "select exists (select from lifecycle.batch where source = %s and night < %s and promoted_at is not null)", [source, night]
+        "select exists (select from lifecycle.batch where source = %s and night < %s and promoted_at is not null)",
+        [source, night],
     ).fetchone()[0]
 
 
@@ -102,11 +108,16 @@ def _loading(books: psycopg.Connection, batches: Sequence[Batch]) -> list[Result
 
 def _keep(books: psycopg.Connection, source: str, night: date, results: Sequence[Result]) -> None:
     books.execute("delete from quality.check_evidence where night = %s and source = %s", [night, source])
-    books.execute("delete from quality.check_result where night = %s and source = %s and judge = %s", [night, source, ENGINE])
-    with books.cursor() as cursor, cursor.copy(
-        """copy quality.check_result (night, source, instance, check_name, subject, data_class, kahn_context, kahn_category,
+    books.execute(
+        "delete from quality.check_result where night = %s and source = %s and judge = %s", [night, source, ENGINE]
+    )
+    with (
+        books.cursor() as cursor,
+        cursor.copy(
+            """copy quality.check_result (night, source, instance, check_name, subject, data_class, kahn_context, kahn_category,
                kahn_subcategory, dimension, status, tested, failed, threshold, error_code, judge) from stdin"""
-    ) as copy:
+        ) as copy,
+    ):
         for each in _merged(results):
             copy.write_row((
                 night, source, each.instance, each.check.name, each.subject, each.data_class, each.check.context,
@@ -168,7 +179,7 @@ def rejudge(night: date, settings: Settings | None = None) -> list[tuple[str, st
                 changed.append((source, instance, status, after))
         if changed:
             books.execute(
-                "select audit.append('checks.rejudged', %s, jsonb_build_object('changed', %s::bigint))", [str(night), len(changed)]
+                "select audit.append('checks.rejudged', %s, jsonb_build_object('changed', %s::bigint))",
+                [str(night), len(changed)],
             )
     return changed
-

@@ -46,10 +46,29 @@ def count(books: psycopg.Connection, source: Source, night: date, received: tupl
         name = f"received_{number}"
         dataset = rows.table.name if rows.table else "resource"
         batch = ScratchBatch(
-            f"check__{name}", source.name, dataset, "table" if rows.table else "documents", night, "loaded", name, 0, 0, 0, 0
+            f"check__{name}",
+            source.name,
+            dataset,
+            "table" if rows.table else "documents",
+            night,
+            "loaded",
+            name,
+            0,
+            0,
+            0,
+            0,
         )
-        fill_persons(books, batch, [(each.table.name if each.table else "resource", each.relation) for each in received], source.contract)
-        plan = plan_documents(books, batch, suites) if rows.table is None else plan_table(batch, rows.table, suites, timezone=rows.timezone)
+        fill_persons(
+            books,
+            batch,
+            [(each.table.name if each.table else "resource", each.relation) for each in received],
+            source.contract,
+        )
+        plan = (
+            plan_documents(books, batch, suites)
+            if rows.table is None
+            else plan_table(batch, rows.table, suites, timezone=rows.timezone)
+        )
         if not plan.parts:
             continue
         check_table.build(books, batch, plan.parts)
@@ -84,5 +103,7 @@ def instances_of_gate() -> Mapping[str, Instance]:
         for rule in suite.rules:
             kind = types[check_of(rule)]
             name = f"{suite.resource_type}.{kind.name}.{rule.name}"
-            found[name] = Instance(name, kind, suite.name, rule.columns[0], 0.0 if rule.severity == "critical" else kind.threshold)
+            found[name] = Instance(
+                name, kind, suite.name, rule.columns[0], 0.0 if rule.severity == "critical" else kind.threshold
+            )
     return found

@@ -19,7 +19,19 @@ CATEGORIES = ("conformance", "completeness", "plausibility")
 SUBCATEGORIES = (None, "value", "relational", "computational", "atemporal", "temporal", "uniqueness")
 COUNTERS = ("concepts", "relations", "reader", "custom")
 PIECES = ("column", "other", "values", "low", "high", "regex", "days", "length", "latest")
-_WORDS = {"asks", "kahn", "dimension", "applies", "fails", "tested", "failed", "counted", "threshold", "action", "whole"}
+_WORDS = {
+    "asks",
+    "kahn",
+    "dimension",
+    "applies",
+    "fails",
+    "tested",
+    "failed",
+    "counted",
+    "threshold",
+    "action",
+    "whole",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,9 @@ def check_type(name: str, words: Any, problems: list[str]) -> CheckType | None:
 
 def _problems(words: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"unknown word {word}" for word in sorted(set(words) - _WORDS))
-    yield from (f"does not say {word}" for word in ("asks", "kahn", "dimension", "threshold", "action") if word not in words)
+    yield from (
+        f"does not say {word}" for word in ("asks", "kahn", "dimension", "threshold", "action") if word not in words
+    )
     kahn = words.get("kahn")
     if not isinstance(kahn, list) or len(kahn) != 3 or kahn[0] not in CONTEXTS or kahn[1] not in CATEGORIES:
         yield f"kahn is [{'|'.join(CONTEXTS)}, {'|'.join(CATEGORIES)}, subcategory or null]"

@@ -80,11 +80,18 @@ Found = Mapping[str, tuple[int, int]]
 
 
 def _sums(
-    books: psycopg.Connection, instances: Sequence[Instance], words: Sequence[str], condition: str, tested: str, failed: str
+    books: psycopg.Connection,
+    instances: Sequence[Instance],
+    words: Sequence[str],
+    condition: str,
+    tested: str,
+    failed: str,
 ) -> Found:
     """Instance -> (tested, failed): sums over the codes that meet ``condition`` with the instance's own ``words``."""
     rows = sql.SQL(", ").join(
-        sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, (each.name, *(_argument(each, word) for word in words)))))
+        sql.SQL("({})").format(
+            sql.SQL(", ").join(map(sql.Literal, (each.name, *(_argument(each, word) for word in words))))
+        )
         for each in instances
     )
     names = sql.SQL(", ").join(map(sql.Identifier, ("instance", *words)))
@@ -92,7 +99,12 @@ def _sums(
         sql.SQL(
             "select i.instance, coalesce(sum({tested}), 0)::bigint, coalesce(sum({failed}), 0)::bigint from (values {rows}) i ({names}) join {codes} c on {condition} group by 1"
         ).format(
-            tested=sql.SQL(tested), failed=sql.SQL(failed), rows=rows, names=names, codes=CODES, condition=sql.SQL(condition)
+            tested=sql.SQL(tested),
+            failed=sql.SQL(failed),
+            rows=rows,
+            names=names,
+            codes=CODES,
+            condition=sql.SQL(condition),
         )
     ).fetchall()
     return {name: (count_tested, count_failed) for name, count_tested, count_failed in found}
@@ -119,9 +131,7 @@ def _units(books: psycopg.Connection, flat: Flat, instances: Sequence[Instance],
 def _sexes(books: psycopg.Connection, flat: Flat, instances: Sequence[Instance], tables: Tables) -> Found:
     by_prefix = "prefix" in instances[0].arguments
     # ICD-10-CM comes with and without its point.
-    matches = (
-        "starts_with(replace(c.code, '.', ''), replace(i.prefix, '.', ''))" if by_prefix else "c.code = i.code"
-    )
+    matches = "starts_with(replace(c.code, '.', ''), replace(i.prefix, '.', ''))" if by_prefix else "c.code = i.code"
     return _sums(
         books, instances, ("prefix" if by_prefix else "code", "sex", "system"),
         f"{matches} and (c.system = i.system or c.system is null) and c.sex in ('male', 'female')",
@@ -153,7 +163,8 @@ def _in_terminology(books: psycopg.Connection, flat: Flat, instances: Sequence[I
     """Rows whose ICD-10-CM code the classification has; only distinct codes are looked up."""
     lookup = next(system for system, said in tables.systems.items() if said.get("lookup") == "icd10cm")
     rows = books.execute(
-        sql.SQL("select code, sum(n)::bigint from {} where system = %s and code is not null group by 1").format(CODES), [lookup]
+        sql.SQL("select code, sum(n)::bigint from {} where system = %s and code is not null group by 1").format(CODES),
+        [lookup],
     ).fetchall()
     if not rows:
         return {}

@@ -105,7 +105,9 @@ def fill(text: str, flat: Flat, instance: Instance, latest: datetime) -> sql.Com
     column = f"{instance.column}_known" if instance.check.name == "isForeignKey" else instance.column
     values = {
         "column": sql.Identifier(column) if column else None,
-        "values": sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, said["values"]))) if "values" in said else None,
+        "values": sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, said["values"])))
+        if "values" in said
+        else None,
         "latest": sql.SQL("{}::timestamptz").format(sql.Literal(latest.isoformat())),
         **{word: sql.Identifier(said[word]) for word in ("other", "length") if word in said},
         **{word: sql.Literal(said[word]) for word in ("low", "high", "regex", "days") if word in said},

@@ -77,7 +77,9 @@ def prepare(books: psycopg.Connection, delivery: Delivery) -> None:
         )
         for rows in delivery.rows
     )
-    books.execute(sql.SQL("create temporary table known_ids as select distinct resource_id as id, kind from ({}) r").format(ids))
+    books.execute(
+        sql.SQL("create temporary table known_ids as select distinct resource_id as id, kind from ({}) r").format(ids)
+    )
     books.execute(
         "create temporary table people (person_token uuid primary key, born timestamptz, died timestamptz, sex text)"
     )
@@ -99,7 +101,9 @@ def kinds_delivered(books: psycopg.Connection) -> frozenset[str]:
     return frozenset(kind for (kind,) in books.execute("select distinct kind from pg_temp.known_ids").fetchall())
 
 
-def build(books: psycopg.Connection, delivery: Delivery, subject: Subject, tables: Tables, kinds: frozenset[str]) -> Flat:
+def build(
+    books: psycopg.Connection, delivery: Delivery, subject: Subject, tables: Tables, kinds: frozenset[str]
+) -> Flat:
     """Make and fill the subject's flat table. People and visits are remembered for the subjects after them."""
     books.execute(sql.SQL("drop table if exists {}").format(table_of(subject)))
     selects = tuple(_selects(delivery, subject, tables))
@@ -139,7 +143,9 @@ def _selects(delivery: Delivery, subject: Subject, tables: Tables) -> Iterator[t
                 "select i.record_id, {own_id} as resource_id, i.person_token, {data_class}::text as data_class{values} from {rows} i where {condition} and not i.is_deleted"
             ).format(
                 # A row of vital signs becomes an observation a sign: each has an id of its own.
-                own_id=sql.SQL("i.resource_id || {}").format(sql.Literal(f"#{number}")) if number else sql.SQL("i.resource_id"),
+                own_id=sql.SQL("i.resource_id || {}").format(sql.Literal(f"#{number}"))
+                if number
+                else sql.SQL("i.resource_id"),
                 data_class=sql.Literal(rows.table.data_class),
                 values=sql.SQL("").join(_values(subject, source, brought)),
                 rows=rows.relation,
@@ -164,11 +170,16 @@ def _of_documents(rows: Rows, subject: Subject, tables: Tables) -> sql.Composabl
            left join lateral json_table(i.body, '$' columns ({paths})) j on true
            where i.resource_type = {kind} and not i.is_deleted"""
     ).format(
-        values=sql.SQL("").join(values), rows=rows.relation, paths=source.paths(), kind=sql.Literal(subject.resource_type)
+        values=sql.SQL("").join(values),
+        rows=rows.relation,
+        paths=source.paths(),
+        kind=sql.Literal(subject.resource_type),
     )
 
 
-def _values(subject: Subject, source: DocumentColumns | MappedColumns, brought: frozenset[str]) -> Iterator[sql.Composable]:
+def _values(
+    subject: Subject, source: DocumentColumns | MappedColumns, brought: frozenset[str]
+) -> Iterator[sql.Composable]:
     """Every column of the subject; null where the source does not bring it. Present is true or null, a reference is an id."""
     for column in subject.columns.values():
         if column.name not in brought:
@@ -206,7 +217,9 @@ def _joins(subject: Subject, kinds: frozenset[str]) -> tuple[sql.Composable, sql
             )
         )
         columns.append(
-            sql.SQL(", case when b.{} is not null then {}.id is not null end as {}").format(sql.Identifier(column), alias, name)
+            sql.SQL(", case when b.{} is not null then {}.id is not null end as {}").format(
+                sql.Identifier(column), alias, name
+            )
         )
     return sql.SQL("").join(joins), sql.SQL("").join(columns)
 
@@ -229,9 +242,8 @@ def _remember_people(books: psycopg.Connection, subject: Subject, delivery: Deli
 def _remember_visits(books: psycopg.Connection, subject: Subject) -> None:
     starts, ends = (sql.Identifier(subject.visit[word]) for word in ("starts", "ends"))
     books.execute(
-        sql.SQL("insert into pg_temp.visits select distinct on (resource_id) resource_id, {}, {} from {} order by resource_id").format(
-            starts, ends, table_of(subject)
-        )
+        sql.SQL(
+            "insert into pg_temp.visits select distinct on (resource_id) resource_id, {}, {} from {} order by resource_id"
+        ).format(starts, ends, table_of(subject))
     )
     books.execute("analyze pg_temp.visits")
-

@@ -71,7 +71,9 @@ def find(asked: str, kind: str | None = None, contract: str | None = None) -> So
             action=f"name it: SOURCE={path}:{sources[0].name}",
         )
     if not Path(path).exists():
-        raise SourcesError(found=f"there is no {path}", expected="a folder of files, or a sources.yml", action="correct SOURCE=")
+        raise SourcesError(
+            found=f"there is no {path}", expected="a folder of files, or a sources.yml", action="correct SOURCE="
+        )
     return _of_folder(Path(path).resolve(), kind, contract)
 
 
@@ -97,11 +99,15 @@ def _kind_of(folder: Path) -> str:
         if any(name.endswith(endings) and name != "manifest.json" for name in names):
             return kind
     raise SourcesError(
-        found="no file whose name tells its kind", expected="files of a kind that sources.yml knows", action="say it: KIND=fhir_bulk"
+        found="no file whose name tells its kind",
+        expected="files of a kind that sources.yml knows",
+        action="say it: KIND=fhir_bulk",
     )
 
 
-def check(source: Source, night: date, settings: Settings | None = None, tell: Callable[[str], None] = lambda text: None) -> FolderCheck:
+def check(
+    source: Source, night: date, settings: Settings | None = None, tell: Callable[[str], None] = lambda text: None
+) -> FolderCheck:
     """Check a source's folder. Nothing of it outlives the session; raises GateError where the database fails."""
     started = time.monotonic()
     try:
@@ -124,12 +130,20 @@ def check(source: Source, night: date, settings: Settings | None = None, tell: C
             action="see 'make status'; the server's log says more",
         ) from None
     results = [run.under_policy(each, source.name, night) for each in results]
-    return FolderCheck(source.name, night, tuple(sorted(results, key=_worst_first)), received, time.monotonic() - started)
+    return FolderCheck(
+        source.name, night, tuple(sorted(results, key=_worst_first)), received, time.monotonic() - started
+    )
 
 
 def _worst_first(found: Result) -> tuple:
     """Errors, then what is there and wrong, then what is missing; the largest share first."""
-    return _RANK[found.status], found.check.category == "completeness" or found.check.name == "cdmField", -found.share, -(found.failed or 0), found.instance
+    return (
+        _RANK[found.status],
+        found.check.category == "completeness" or found.check.name == "cdmField",
+        -found.share,
+        -(found.failed or 0),
+        found.instance,
+    )
 
 
 def _reader_results(received: Received) -> Iterator[Result]:
@@ -178,9 +192,7 @@ def _of_result(each: Result) -> Iterator[str]:
     if each.status == ERROR:
         yield f"  ERROR  {each.instance}: could not be counted ({each.error_code})"
         return
-    yield (
-        f"  FAILED {each.instance}: {each.failed:,} of {each.tested:,} ({each.share:.2%}, {each.threshold:.2%} may)"
-    )
+    yield (f"  FAILED {each.instance}: {each.failed:,} of {each.tested:,} ({each.share:.2%}, {each.threshold:.2%} may)")
     yield f"         {each.check.asks} → {each.check.action}"
 
 
@@ -219,4 +231,3 @@ def _tell(text: str) -> None:
             print(f"\r\033[K  {text[:100]}", end="", file=sys.stderr, flush=True)
         else:
             print(f"  {text}", file=sys.stderr, flush=True)
-

@@ -26,13 +26,15 @@ def keep(books: psycopg.Connection, batch: Batch, parts: Iterable[Part]) -> None
             _write(books, batch, under_policy(result_of(label, rule, count, data_class), batch.source, batch.night))
 
 
-def _counts(books: psycopg.Connection, batch: Batch) -> Mapping[tuple[str, str], tuple[int | None, int | None, str | None]]:
+def _counts(
+    books: psycopg.Connection, batch: Batch
+) -> Mapping[tuple[str, str], tuple[int | None, int | None, str | None]]:
     rows = books.execute(
         """select g.suite, g.rule, case when bool_or(g.status = 'error') then null else sum(g.tested) end::bigint,
                   case when bool_or(g.status = 'error') then null else sum(g.failed) end::bigint,
                   (select max(c.data_class) from quality.dimension_count c where c.batch_id = %(batch)s)
            from quality.gate_result g join lifecycle.batch b using (batch_id)
-           where b.source = %(source)s and b.night = %(night)s and b.batch_id not like '%%\\_\\_r%%'
+           where b.source = %(source)s and b.night = %(night)s and b.batch_id !~ '__r[^_]*$'
            group by g.suite, g.rule""",
         {"batch": batch.batch_id, "source": batch.source, "night": batch.night},
     ).fetchall()

@@ -74,7 +74,9 @@ def _overlap(books: psycopg.Connection, flat: Flat, instance: Instance) -> Count
         return 0, 0
     conditions = [sql.SQL("true")]
     for column, allowed in instance.where.items():
-        conditions.append(sql.SQL("{} in ({})").format(sql.Identifier(column), sql.SQL(", ").join(map(sql.Literal, allowed))))
+        conditions.append(
+            sql.SQL("{} in ({})").format(sql.Identifier(column), sql.SQL(", ").join(map(sql.Literal, allowed)))
+        )
     group = sql.SQL("person_token, {}").format(sql.Identifier(by)) if by in flat.brought else sql.SQL("person_token")
     return _one(
         books,

@@ -52,12 +52,25 @@ def judge(tested: int | None, failed: int | None, threshold: float, error_code: 
 
 
 def result(
-    instance: Instance, tested: int | None, failed: int | None, *, error_code: str | None = None, data_class: str | None = None
+    instance: Instance,
+    tested: int | None,
+    failed: int | None,
+    *,
+    error_code: str | None = None,
+    data_class: str | None = None,
 ) -> Result:
     """The result of an instance under its own threshold."""
     status = judge(tested, failed, instance.threshold, error_code)
     return Result(
-        instance.check, instance.name, instance.subject, tested, failed, instance.threshold, status, error_code, data_class
+        instance.check,
+        instance.name,
+        instance.subject,
+        tested,
+        failed,
+        instance.threshold,
+        status,
+        error_code,
+        data_class,
     )
 
 

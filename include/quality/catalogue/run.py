@@ -26,7 +26,12 @@ class Outcome:
 
 
 def run(
-    books: psycopg.Connection, delivery: Delivery, *, name: str, is_whole: bool = True, tell: Callable[[str], None] = lambda text: None
+    books: psycopg.Connection,
+    delivery: Delivery,
+    *,
+    name: str,
+    is_whole: bool = True,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Check a delivery of the source ``name``. ``is_whole`` says that all the source has came, not what changed.
 
@@ -118,9 +123,14 @@ def keep_failing_keys(books: psycopg.Connection, outcome: Outcome, delivery: Del
     """Fill the session's ``failing_keys`` with keys of records that failed a check which failed; missing values have none."""
     books.execute("drop table if exists pg_temp.failing_keys")
     books.execute("create temporary table failing_keys (instance text, record_id uuid)")
-    failed = {each.instance for each in outcome.results if each.status == FAILED and each.check.category != "completeness"}
+    failed = {
+        each.instance for each in outcome.results if each.status == FAILED and each.check.category != "completeness"
+    }
     own, _ = custom.read_custom(custom.checks_folder())
     for built in outcome.flats:
-        instances = [each for each in (*built.subject.instances, *own) if each.subject == built.subject.name and each.name in failed]
+        instances = [
+            each
+            for each in (*built.subject.instances, *own)
+            if each.subject == built.subject.name and each.name in failed
+        ]
         field_scan.keep_keys(books, built, instances, delivery.latest)
-

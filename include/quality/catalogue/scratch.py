@@ -101,7 +101,9 @@ def load_folder(books: psycopg.Connection, source: Source, tell: Callable[[str],
         _make_table(books, place, table)
         maker = _maker(source, table, tokeniser)
         for file in files:
-            count = _copy(books, place, table, maker, LocalFile(file.path, Landed.from_hint(file.hint()), file.label), received)
+            count = _copy(
+                books, place, table, maker, LocalFile(file.path, Landed.from_hint(file.hint()), file.label), received
+            )
             tell(f"{file.label}: {count:,} records read")
         received.notices += maker.notices
         received.duplicate += _remove_repeats(books, place)

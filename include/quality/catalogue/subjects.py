@@ -43,9 +43,7 @@ class Subject:
     @property
     def references(self) -> dict[str, str]:
         """Columns that refer to another record -> the kind of record they refer to."""
-        return {
-            each.column: each.arguments["to"] for each in self.instances if each.check.name == "isForeignKey"
-        }
+        return {each.column: each.arguments["to"] for each in self.instances if each.check.name == "isForeignKey"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +84,35 @@ def _subject(
     name: str, said: Mapping, types: Mapping[str, CheckType], suites: Suites, tables: Tables, problems: list[str]
 ) -> Subject:
     problems += [f"{name}: unknown word {word}" for word in sorted(set(said) - _WORDS)]
-    problems += [f"{name} does not say {word}" for word in ("owner", "resource_type", "columns", "checks") if not said.get(word)]
+    problems += [
+        f"{name} does not say {word}" for word in ("owner", "resource_type", "columns", "checks") if not said.get(word)
+    ]
     columns = {column.name: column for column in read_columns(name, said.get("columns") or {}, problems)}
+    columns["unfit"] = Column("unfit", "tokens", row="unfit")
     subject = Subject(
-        name, said.get("resource_type", ""), said.get("entity"), columns, said.get("concept") or {}, said.get("visit") or {}, (), said.get("core", True)
+        name,
+        said.get("resource_type", ""),
+        said.get("entity"),
+        columns,
+        said.get("concept") or {},
+        said.get("visit") or {},
+        (),
+        said.get("core", True),
     )
     listed = list(_instances(subject, said.get("checks") or {}, types, tables, problems))
     judged = _judged_by_gate(subject, suites)
-    kept = [each for each in listed if _meaning(each.check.name, columns.get(each.column or "")) not in judged]
+    pairs = _pairs_judged_by_gate(subject, suites)
+    kept = [
+        each
+        for each in listed
+        if _meaning(each.check.name, columns.get(each.column or "")) not in judged and _pair(each) not in pairs
+    ]
     required = {each.column for each in kept if each.check.name == "isRequired" and not each.where}
-    kept = [each for each in kept if each.check.name != "measureValueCompleteness" or each.where or each.column not in required]
+    kept = [
+        each
+        for each in kept
+        if each.check.name != "measureValueCompleteness" or each.where or each.column not in required
+    ]
     names = [each.name for each in kept]
     problems += [f"{each} is there twice" for each in sorted({name for name in names if names.count(name) > 1})]
     return replace(subject, instances=tuple(kept))
@@ -108,9 +125,22 @@ def _judged_by_gate(subject: Subject, suites: Suites) -> set[tuple]:
     suite = suites.for_resource_type(subject.resource_type)
     if suite.resource_type != subject.resource_type:
         return set()
-    return {
-        _meaning(check_of(rule), suite.columns[rule.columns[0]]) for rule in suite.rules if len(rule.columns) == 1
-    }
+    return {_meaning(check_of(rule), suite.columns[rule.columns[0]]) for rule in suite.rules if len(rule.columns) == 1}
+
+
+def _pairs_judged_by_gate(subject: Subject, suites: Suites) -> set[tuple]:
+    """The same for rules over two columns, which carry the same names here as there."""
+    from include.quality.catalogue.gate_rules import check_of
+
+    suite = suites.for_resource_type(subject.resource_type)
+    if suite.resource_type != subject.resource_type:
+        return set()
+    return {(check_of(rule), frozenset(rule.columns)) for rule in suite.rules if len(rule.columns) == 2}
+
+
+def _pair(instance: Instance) -> tuple | None:
+    other = "born" if instance.check.name == "plausibleAfterBirth" else instance.arguments.get("other")
+    return (instance.check.name, frozenset((instance.column, other))) if other and not instance.where else None
 
 
 def _meaning(check: str, column: Column | None) -> tuple:
@@ -136,8 +166,9 @@ def _instances(
 
 
 def _always(subject: Subject, types: Mapping[str, CheckType]) -> Iterator[Instance]:
-    kind = types["cdmTable"]
-    yield Instance(f"{subject.resource_type}.cdmTable", kind, subject.name, None, kind.threshold)
+    for check, column in (("cdmTable", None), ("fitsItsType", "unfit")):
+        kind = types[check]
+        yield Instance(f"{subject.resource_type}.{check}", kind, subject.name, column, kind.threshold)
 
 
 def _use_problems(subject: Subject, kind: CheckType, words: Mapping, tables: Tables) -> Iterator[str]:
@@ -152,7 +183,11 @@ def _use_problems(subject: Subject, kind: CheckType, words: Mapping, tables: Tab
     if "threshold" in words and not is_share(words["threshold"]):
         yield "threshold is a share from 0 to 1"
     values = words.get("values")
-    if isinstance(values, str) and values != "$standard" and values.removeprefix("$") not in tables.references.value_sets:
+    if (
+        isinstance(values, str)
+        and values != "$standard"
+        and values.removeprefix("$") not in tables.references.value_sets
+    ):
         yield f"{values} is no value set"
 
 
@@ -189,7 +224,9 @@ def _instance(subject: Subject, kind: CheckType, words: dict, tables: Tables) ->
     if kind.name == "plausibleDuration":
         parts[-1] += f"~{words['days']}d"
     name = ".".join(parts) + "".join(f"[{column}={'|'.join(allowed)}]" for column, allowed in where.items())
-    arguments = {word: value for word, value in words.items() if word not in ("column", "where", "threshold", "only", "why")}
+    arguments = {
+        word: value for word, value in words.items() if word not in ("column", "where", "threshold", "only", "why")
+    }
     threshold = float(words.get("threshold", kind.threshold))
     return Instance(name, kind, subject.name, words.get("column"), threshold, arguments, where, words.get("only"))
 

@@ -82,4 +82,6 @@ def _problems(said: Mapping[str, Any]) -> Iterator[str]:
             yield f"threshold {number}: threshold is a share from 0 to 1"
         if type(each["expires"]) is not date:
             yield f"threshold {number}: expires is a day, YYYY-MM-DD"
-        yield from (f"threshold {number}: {word} is empty" for word in ("owner", "reason") if not str(each[word] or "").strip())
+        yield from (
+            f"threshold {number}: {word} is empty" for word in ("owner", "reason") if not str(each[word] or "").strip()
+        )
