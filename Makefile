@@ -129,6 +129,20 @@ restore-drill: $(STAMP) ## restore the newest backups into a scratch server, che
 erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
 	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
 
+.PHONY: check
+check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=]
+	@$(PY) -m include.local_stack up >/dev/null
+	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
+		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
+
+.PHONY: checks
+checks: $(STAMP) ## every check there is, with its threshold and its place in Kahn's framework
+	@$(PY) -m include.quality list
+
+.PHONY: rejudge
+rejudge: $(STAMP) ## judge a night's results again under the thresholds of today, without scanning: DAY=YYYY-MM-DD
+	@$(PY) -m include.quality rejudge --night "$(DAY)"
+
 ##@ Check
 
 .PHONY: test

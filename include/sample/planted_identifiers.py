@@ -79,7 +79,8 @@ def _groups(block: Block, at: int, sources: list[str], link: str) -> list[list[s
     by_name = [
         source
         for source in sources
-        if _has_whole_name(block, at) and (source != "south" or (who.south_family, who.south_given) == (who.family, who.given))
+        if _has_whole_name(block, at)
+        and (source != "south" or (who.south_family, who.south_given) == (who.family, who.given))
     ]
     joined = set(by_name) if len(by_name) > 1 else set()
     if link.startswith("number") or link == "likeness":
