@@ -115,20 +115,6 @@ replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or 
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
-##@ Keep
-
-.PHONY: backup
-backup: $(STAMP) ## save the databases and the keys now, proven; 'python -m include.backups status' lists what there is
-	@$(PY) -m include.backups now $(if $(DAY),--day $(DAY))
-
-.PHONY: restore-drill
-restore-drill: $(STAMP) ## restore the newest backups into a scratch server, check them, say how long it takes and what is lost
-	@$(PY) -m include.backups drill $(if $(DAY),--day $(DAY))
-
-.PHONY: erase
-erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
-	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
-
 .PHONY: check
 check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=]
 	@$(PY) -m include.local_stack up >/dev/null
@@ -142,6 +128,25 @@ checks: $(STAMP) ## every check there is, with its threshold and its place in Ka
 .PHONY: rejudge
 rejudge: $(STAMP) ## judge a night's results again under the thresholds of today, without scanning: DAY=YYYY-MM-DD
 	@$(PY) -m include.quality rejudge --night "$(DAY)"
+
+.PHONY: convert
+convert: $(STAMP) ## what a source would load, as files, touching no database: KIND=hl7v2 IN=path OUT=folder CONTRACT= TIMEZONE= SET=word=value
+	@$(PY) -m include.sources.convert --kind "$(KIND)" --in "$(IN)" --out "$(OUT)" $(if $(CONTRACT),--contract "$(CONTRACT)") \
+		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(foreach word,$(SET),--set "$(word)")
+
+##@ Keep
+
+.PHONY: backup
+backup: $(STAMP) ## save the databases and the keys now, proven; 'python -m include.backups status' lists what there is
+	@$(PY) -m include.backups now $(if $(DAY),--day $(DAY))
+
+.PHONY: restore-drill
+restore-drill: $(STAMP) ## restore the newest backups into a scratch server, check them, say how long it takes and what is lost
+	@$(PY) -m include.backups drill $(if $(DAY),--day $(DAY))
+
+.PHONY: erase
+erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
+	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
 
 ##@ Check
 
