@@ -12,7 +12,7 @@ NEWEST_PATIENTS = """
         from raw.resource
         where resource_type = 'Patient' and batch_seq > %(after)s and batch_seq <= %(until)s and person_token is not null
         union all
-        select person_token, source, match_tokens, birth_date::text, sex, is_deleted, null, received_at, batch_seq, null
+        select person_token, source, match_tokens, birth_date::text, sex, is_deleted, last_updated, received_at, batch_seq, null
         from mapped.patient
         where batch_seq > %(after)s and batch_seq <= %(until)s and person_token is not null
     ),

@@ -85,7 +85,7 @@ class TableRows:
         fields = [
             [as_uuid(digest) for digest in digests],
             [self._ids[self._key_kind()][row.key] for row in rows],
-            self._deleted(columns, len(rows)),
+            self._deleted(columns, rows),
             repeat(self._table.data_class),
             [_NULL if person is None else person for person in persons],
             [_NULL if value is None else value for value in columns[self._table.event_at]]
@@ -116,12 +116,14 @@ class TableRows:
         at, ids = self._table.position(self._table.person), self._ids["Patient"]
         return [None if row.values[at] is None else ids[row.values[at]] for row in rows]
 
-    def _deleted(self, columns: dict[str, Sequence], number: int) -> list[str]:
+    def _deleted(self, columns: dict[str, Sequence], rows: list[Row]) -> list[str]:
         rules = self._table.deleted_when
         if not rules:
-            return ["f"] * number
+            return ["t" if row.is_deleted else "f" for row in rows]
         told = [[value in values for value in columns[name]] for name, values in rules.items()]
-        return ["t" if all(row) else "f" for row in zip(*told, strict=True)]
+        return [
+            "t" if row.is_deleted or all(says) else "f" for row, says in zip(rows, zip(*told, strict=True), strict=True)
+        ]
 
     def _clear(self, column: Column, values: Sequence[str | None]) -> list[str]:
         if column.data_class == "source_id":

@@ -32,7 +32,8 @@ class Row(NamedTuple):
     ``values`` stand in the contract's column order, None for null, each a text that Postgres reads as the declared type
     without error (booleans true/false, dates ISO, timestamps ISO with an offset). ``content`` is the declared columns'
     cells as received, so undeclared columns and their order do not make a row new. ``key`` is the source's id of the
-    row: its key columns, or the hash of its content where the contract names none.
+    row: its key columns, or the hash of its content where the contract names none. Where ``is_deleted``, the row is the news
+    that it is gone, and says no more than its key and what else was kept of it.
     """
 
     place: int
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     content: bytes
     values: tuple[str | None, ...]
     key: str
+    is_deleted: bool = False
 
 
 class Reject(NamedTuple):
@@ -136,6 +138,11 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "a cell longer than its column's max_length",
         "cells within max_length",
         "correct the cell at the source, or max_length in the contract, and replay",
+    ),
+    "duplicate_key": (
+        "a row with the key of another row of the same table",
+        "one row a key",
+        "declare as key what is unique at the source, or have the source correct the row",
     ),
     "missing_key": ("no value in a key column", "a value in every key column", _FIX_EXPORT),
     "missing_required_value": ("no value in a required column", "a value in every required column", _FIX_EXPORT),
