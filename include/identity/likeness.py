@@ -162,7 +162,9 @@ _SCORED = """
                       or 'contact' = any(%(besides)s) and contact = 'exact' is true) then 'nothing besides name and birth date agrees'
         end as objection
     from weighed
+    -- Different numbers for life and another given name or birth date: two people, as twins are; nobody has to look.
     where weight >= %(least)s
+        and not (numbers_differ and (given_name in ('initial', 'differs') or birth_date = 'differs') and family_name <> 'swapped')
 """
 
 

@@ -56,7 +56,7 @@ def test_a_study_over_two_nights_is_one_study_and_refused_files_are_told(pacs: D
     )
     pacs.put("short.dcm", instance(study=3)[:-10]).put("note.txt", b"not a picture").put("DICOMDIR", b"passed over")
     settings = night_of(pacs)
-    assert studies(settings, "run", "-s", "+imaging_studies") == [
+    assert studies(settings, "build", "-s", "+imaging_studies", "--exclude-resource-type", "unit_test", "test") == [
         ("CT", "816094009", 2, 4, 2026, "not suspected"), ("US", None, 1, 1, 2026, "suspected"),
     ]  # fmt: skip
     refused = {(row["reason_code"], row["scope"]) for row in pacs.rows("quarantine", "quality")}

@@ -11,6 +11,8 @@ parsed as (
     left join lateral json_table(resource.body, '$' columns (
         encounter_reference text path '$.encounter.reference' null on error,
         {{ concept_columns('condition', '$.code') }},
+        words_code text path '$._foundInWords.code' null on error,
+        words_context text path '$._foundInWords.context' null on error,
         category text path '$.category[0].coding[0].code' null on error,
         clinical_status text path '$.clinicalStatus.coding[0].code' null on error,
         verification_status text path '$.verificationStatus.coding[0].code' null on error,
@@ -49,6 +51,8 @@ typed as (
         {{ concept('condition', 'code', 'http://hl7.org/fhir/sid/icd-10-cm') }} as code,
         {{ concept('condition', 'display', 'http://hl7.org/fhir/sid/icd-10-cm') }} as display,
         condition_codings as other_codings,
+        words_code,
+        words_context,
         category,
         clinical_status,
         verification_status,

@@ -25,6 +25,8 @@ typed as (
         code,
         display,
         null::jsonb as other_codings,
+        null::text as words_code,
+        null::text as words_context,
         category,
         clinical_status,
         null::text as verification_status,
