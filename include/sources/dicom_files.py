@@ -14,7 +14,15 @@ import orjson
 
 from include.sources.byte_stream import read_blocks
 from include.sources.dicom_elements import MOST_UNPACKED, read_header
-from include.sources.dicom_study import DIRECTORY, Facts, describe_instance, describe_patient, read_facts
+from include.sources.dicom_study import (
+    DIRECTORY,
+    RISK_URL,
+    RISKS,
+    Facts,
+    describe_instance,
+    describe_patient,
+    read_facts,
+)
 from include.sources.items import Item, Notice, broken, refuse
 from include.sources.listing import Landed, Listing, OpenStream, SourceFile, file_type, number, walk_files
 from include.sources.resource_checks import judge_resource
@@ -95,6 +103,24 @@ def combine(resources: Iterable[dict]) -> list[dict]:
     return [*others.values(), *(_combine_study(list(known.values())) for _, known in sorted(studies.items()))]
 
 
+def combine_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same for lines of JSON, holding less than a kilobyte an instance: headers, which are for the sealed record, are left out."""
+    others: set[bytes] = set()
+    studies: dict[tuple[str, str], list[bytes]] = {}
+    for line in lines:
+        resource = orjson.loads(line)
+        if resource.get("resourceType") != "ImagingStudy":
+            if line not in others:
+                others.add(line)
+                yield line
+            continue
+        resource["extension"] = [part for part in resource["extension"] if part["url"] == RISK_URL]
+        key = (resource["identifier"][0]["value"], resource.get("subject", {}).get("reference", ""))
+        studies.setdefault(key, []).append(orjson.dumps(resource))
+    for _, instances in sorted(studies.items()):
+        yield from map(orjson.dumps, combine(map(orjson.loads, instances)))
+
+
 def _combine_study(instances: list[dict]) -> dict:
     instances.sort(key=orjson.dumps)
     uid = instances[0]["identifier"][0]["value"].removeprefix("urn:oid:")
@@ -123,7 +149,7 @@ def _by_number(part: dict) -> tuple[int, str]:
 
 def _highest_risk(instances: list[dict]) -> list[dict]:
     """The strongest of the instances' words on names in the pixels."""
-    from include.sources.dicom_study import RISK_URL, RISKS
+    from include.sources.dicom_study import RISK_URL
 
     said = {part["valueCode"] for each in instances for part in each["extension"] if part["url"] == RISK_URL}
     return [{"url": RISK_URL, "valueCode": min(said, key=RISKS.index)}]

@@ -28,6 +28,7 @@ from include.privacy.classification import load_classification
 from include.privacy.documents import DocumentSplitter
 from include.privacy.tokens import Tokeniser
 from include.sources import dicom_files
+from include.sources.convert import main as convert
 from include.sources.dicom_policy import POLICY_FILE, DicomPolicyError, load_dicom_policy
 from include.sources.dicom_study import HEADER_URL, RISK_URL, body_part
 from include.sources.items import BrokenContainerError, Document, Notice, Reject
@@ -377,3 +378,16 @@ def test_written_data_sets_without_preamble_are_read() -> None:
     assert len(read(whole[132:])) == 2
     data = pydicom.dcmread(io.BytesIO(whole))
     assert written(data, ExplicitVRLittleEndian).startswith(bytes(128))
+
+
+def test_converting_a_folder_writes_one_study_whatever_the_number_of_its_files(tmp_path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for series in (1, 2):
+        for number in (1, 2, 3):
+            (tmp_path / "in" / "deep" / f"IM{series}{number}").write_bytes(instance(series=series, number=number))
+    (tmp_path / "in" / "short.dcm").write_bytes(instance(study=2)[:-9])
+    assert convert(["--kind", "dicom", "--in", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
+    study, *more = [json.loads(line) for line in (tmp_path / "out" / "ImagingStudy.ndjson").read_text().splitlines()]
+    assert more == [] and (study["numberOfSeries"], study["numberOfInstances"]) == (2, 6)
+    assert len((tmp_path / "out" / "Patient.ndjson").read_text().splitlines()) == 1
+    assert "truncated_file" in (tmp_path / "out" / "rejects.ndjson").read_text()

@@ -35,7 +35,7 @@ safe as (
             else 'none'
         end as code_origin,
         case when facts.code is null then facts.words_context end as words_context,
-        {{ code_validity('facts.system', 'facts.code') }} as code_validity,
+        facts.code_validity,
         facts.category,
         facts.clinical_status,
         facts.verification_status,
@@ -49,8 +49,6 @@ safe as (
     from facts
     inner join persons on facts.person_key = persons.person_key
     left join codes as code_shared on coalesce(facts.system, '') = code_shared.system and facts.code = code_shared.code
-    left join {{ source('coding', 'icd10cm') }} as icd10cm
-        on facts.system = 'http://hl7.org/fhir/sid/icd-10-cm' and icd10cm.code = replace(upper(facts.code), '.', '')
 
 )
 

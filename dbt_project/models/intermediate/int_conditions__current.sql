@@ -60,6 +60,7 @@ keyed as (
         {{ counted_code('current_facts') }},
         current_facts.words_code,
         current_facts.words_context,
+        {{ code_validity('coalesce(current_facts.mapped_system, current_facts.system)', 'coalesce(current_facts.mapped_code, current_facts.code)') }} as code_validity,
         current_facts.category,
         current_facts.clinical_status,
         current_facts.verification_status,
@@ -79,6 +80,9 @@ keyed as (
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters
         on current_facts.encounter_id = encounters.encounter_id
+    left join {{ source('coding', 'icd10cm') }} as icd10cm
+        on coalesce(current_facts.mapped_system, current_facts.system) = 'http://hl7.org/fhir/sid/icd-10-cm'
+        and icd10cm.code = replace(upper(coalesce(current_facts.mapped_code, current_facts.code)), '.', '')
 
     where not exists (select 1 from told_again where told_again.condition_id = current_facts.condition_id)
 
