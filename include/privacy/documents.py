@@ -159,6 +159,7 @@ class _Plan:
         source: str,
     ) -> None:
         self._rule = rule
+        self._source = source
         self._tokeniser = tokeniser
         self._digest_id = tokeniser.id_digester(source, rule.resource_type)
         self._known = splitters.tokens
@@ -204,7 +205,7 @@ class _Plan:
             last_updated=updated,
             persons=list(map(bytes.decode, tokens)) if self._rule.is_the_person else _first(told.get(_PERSON), number),
             events=_first(told.get(_EVENT), number),
-            matches=[patient_match_tokens(self._tokeniser, outer) for outer in outers]
+            matches=[patient_match_tokens(self._tokeniser, outer, self._source) for outer in outers]
             if self._rule.is_the_person
             else [()] * number,
             misfits=misfits,

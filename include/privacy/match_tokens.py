@@ -11,11 +11,17 @@ from include.privacy.tokens import Tokeniser, distinct
 from include.privacy.trait_tokens import Traits, trait_tokens
 
 
-def patient_match_tokens(tokeniser: Tokeniser, elements: Mapping[str, msgspec.Raw]) -> list[str]:
-    """One token an identifier, one for each name together with each address, birth date and sex, and those of single traits."""
+def patient_match_tokens(tokeniser: Tokeniser, elements: Mapping[str, msgspec.Raw], source: str) -> list[str]:
+    """One token an identifier, one for each name together with each address, birth date and sex, and those of single traits.
+
+    A number without a system is the source's own: it joins records of that source and of no other, where the same number is
+    somebody else's.
+    """
     identifiers, names, addresses = (_objects(elements.get(name)) for name in ("identifier", "name", "address"))
     tokens = [
-        tokeniser.identifier_token(_text(identifier.get("system")), identifier["value"])
+        tokeniser.identifier_token(
+            _text(identifier.get("system")) or f"urn:plumbline:source:{source}", identifier["value"]
+        )
         for identifier in identifiers
         if isinstance(identifier.get("value"), str)
     ]

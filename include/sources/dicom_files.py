@@ -1,5 +1,8 @@
 """Kind dicom: files of DICOM instances in any folder, with or without .dcm; headers only.
 
+Words of its own in sources.yml: ``identifier_system``, the system of patients' numbers whose issuer the headers do not
+tell, as the other sources call it. Without it such numbers meet those of no other source.
+
 Every file yields two documents, placed 1 and 2: its Patient, and an ImagingStudy with the one series and the one instance that
 the file is. They are small, so that instances may arrive in any order and on any night: the study is the set of its
 instances, put together by ``combine`` and, in the warehouse, by the model of imaging studies (decisions/0660).
@@ -8,11 +11,13 @@ instances, put together by ``combine`` and, in the warehouse, by the model of im
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
 from include.sources.byte_stream import read_blocks
+from include.sources.declared import Complaints
 from include.sources.dicom_elements import MOST_UNPACKED, read_header
 from include.sources.dicom_study import (
     DIRECTORY,
@@ -31,12 +36,21 @@ if TYPE_CHECKING:
     from include.sources.registry import Source
 
 HAS_CONTRACT = False
+WORDS = {"identifier_system"}
 _PATIENT_PLACE, _INSTANCE_PLACE = 1, 2
 
 
 def place_word(file: Landed) -> str:
     """What ``place`` counts in such a file: its patient is part 1, its instance part 2."""
     return "part"
+
+
+def read_options(entry: dict, where: str, folder: Path, complaints: Complaints) -> str | None:
+    """The system of numbers without an issuer, None where none is declared."""
+    system = entry.get("identifier_system")
+    if system is not None and (not isinstance(system, str) or not system.strip()):
+        complaints.add(f"{where}: 'identifier_system' is not a text")
+    return system
 
 
 def list_files(source: Source) -> Listing:
@@ -58,7 +72,7 @@ def read(source: Source, open_stream: OpenStream, file: Landed) -> Iterator[Item
     with open_stream() as stream:
         blocks = _bounded(read_blocks(stream, is_named_gzip=file.is_gzip), file.is_gzip)
         header = read_header(blocks, most_header=source.max_record_bytes)
-    facts = read_facts(header, source.zone)
+    facts = read_facts(header, source.zone, source.options or "")
     if facts.sop_class == DIRECTORY:
         yield Notice("dicom_directory", 1)
     elif not facts.has_uids:

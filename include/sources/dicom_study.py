@@ -61,6 +61,7 @@ class Facts:
     said: Mapping[str, object]
     header: Header
     zone: ZoneInfo
+    default_system: str = ""
 
     def text(self, keyword: str) -> str:
         """The value, the first of several, or '' where there is none."""
@@ -105,8 +106,8 @@ class Facts:
         return items[0].get("UniversalEntityID", "") if isinstance(items[0], dict) else ""
 
 
-def read_facts(header: Header, zone: ZoneInfo) -> Facts:
-    """Decode the allowed tags. Raises BrokenContainerError where the elements cannot be decoded."""
+def read_facts(header: Header, zone: ZoneInfo, default_system: str = "") -> Facts:
+    """Decode the allowed tags. ``default_system`` is that of patients' numbers without an issuer. Raises BrokenContainerError where the elements cannot be decoded."""
     from pydicom.datadict import keyword_for_tag
     from pydicom.filereader import read_dataset
 
@@ -121,7 +122,7 @@ def read_facts(header: Header, zone: ZoneInfo) -> Facts:
             said = {keyword_for_tag(tag): _value_of(data, tag) for tag in uses if tag in data}
     except Exception:  # pydicom raises whatever its decoding meets; its words would quote the value
         raise broken("unreadable_header") from None
-    return Facts({keyword: value for keyword, value in said.items() if value}, header, zone)
+    return Facts({keyword: value for keyword, value in said.items() if value}, header, zone, default_system)
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +176,9 @@ def describe_patient(facts: Facts) -> dict | None:
 
 
 def _identifiers(facts: Facts) -> list[dict]:
-    system = facts.issuer_oid and f"urn:oid:{facts.issuer_oid}" or facts.text("IssuerOfPatientID")
+    system = (
+        facts.issuer_oid and f"urn:oid:{facts.issuer_oid}" or facts.text("IssuerOfPatientID") or facts.default_system
+    )
     found = [{"system": system, "value": facts.text("PatientID")}] if facts.text("PatientID") else []
     for item in facts.said.get("OtherPatientIDsSequence", ()):
         if isinstance(item, dict) and item.get("PatientID"):

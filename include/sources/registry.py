@@ -12,6 +12,7 @@ sources:
     delivered_at: 2026-11-22      # when the files were made, where neither manifest nor file times tell
     max_record_bytes: 16777216    # a longer record is refused
 
+Kind dicom has identifier_system besides: see the head of include/sources/dicom_files.py.
 Kind hl7v2 has words besides: see the head of include/sources/hl7v2/files.py.
 Kinds that are asked over a network (fhir_api, database) have no path and no files but words of their own: the heads of
 include/sources/fhir_api.py and database.py show them.

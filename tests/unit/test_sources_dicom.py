@@ -255,6 +255,23 @@ def test_numbers_of_different_issuers_are_different_people() -> None:
     assert one["id"] != other["id"] and one["identifier"][0]["system"] == "NORTH"
 
 
+def test_numbers_without_an_issuer_meet_other_sources_only_where_their_system_is_declared(tmp_path) -> None:
+    (tmp_path / "sources.yml").write_text(
+        "sources: [{name: pacs, kind: dicom, path: x, identifier_system: 'http://north.example.org/mrn'}]"
+    )
+    declared = load_sources(tmp_path / "sources.yml")[0]
+    assert documents(instance(), source=declared)[0]["identifier"] == [
+        {"system": "http://north.example.org/mrn", "value": NUMBER}
+    ]
+    tokens = {}
+    for name in ("pacs", "other"):
+        groups, _ = DocumentSplitter(load_classification(), Tokeniser(b"k" * 32), name).split(
+            [read(instance())[0].content]
+        )
+        tokens[name] = {token for token in groups[0].matches[0] if token.startswith("id:")}
+    assert tokens["pacs"] and tokens["pacs"].isdisjoint(tokens["other"])
+
+
 def test_a_study_is_the_set_of_its_instances_in_whatever_order_they_come() -> None:
     items = [
         item.resource for n in range(1, 4) for series in (1, 2) for item in read(instance(series=series, number=n))
