@@ -103,7 +103,7 @@ def load_batch(books: psycopg.Connection, batch: Batch, tools: Tools) -> Counter
         books.execute(sql.SQL("analyze {} (record_id, resource_id, person_token)").format(batch.table))
         known = _leave_asked(books, batch, refusals, rows) if replays.is_replay(batch) else Counter()
         duplicate = known + settling.remove_duplicates(books, batch)
-        contradicting = settling.quarantine_contradictions(books, batch)
+        contradicting = settling.quarantine_contradictions(books, batch, table.updated_at if table else None)
         refusals.store(books, batch.batch_id, batch.night, batch.source, batch.dataset)
         _record_drift(books, batch, maker.notices)
         _record_unmapped(books, batch, maker.notices)

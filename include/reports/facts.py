@@ -42,6 +42,7 @@ class Facts:
     steps: list[Row]
     nights: list[Row] = field(default_factory=list)
     unmapped: list[Row] = field(default_factory=list)
+    unmapped_codes: list[Row] = field(default_factory=list)
 
 
 def read_facts(night: date, settings: Settings) -> Facts:
@@ -94,6 +95,11 @@ _QUERIES = {
                count(*) over (partition by source)::int fields
         from governance.unmapped_fields where night = %(night)s
         group by source, message_type, field order by source, occurrences desc, message_type, field""",
+    "unmapped_codes": """
+        select source, kind, problem, system, code, records, sum(records) over ()::bigint total
+        from governance.unmapped_codes
+        where night = %(night)s
+        order by records desc, source, kind, problem, system, code""",
     "gate": """
         select b.source, b.dataset, count(*) filter (where g.status <> 'not applicable') rules,
                count(*) filter (where g.status = 'passed') passed,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -67,6 +67,21 @@ class Writer:
             return
         for notice in noticed:
             self._notice(notice)
+
+    def combine(self, combine_lines: Callable[[Iterable[bytes]], Iterable[bytes]]) -> None:
+        """Rewrite what was written as the kind puts its records together: a study of its instances, say. Counts follow."""
+        for name in sorted(name for name in self.counts.written if name.endswith(".ndjson") and "/" not in name):
+            self._open[name].flush()
+            path, parts = self._folder / name, self.counts.written[name]
+            with path.open("rb") as lines, path.with_suffix(".combined").open("wb") as whole:
+                self.counts.written[name] = 0
+                for line in combine_lines(line.rstrip(b"\n") for line in lines):
+                    whole.write(line + b"\n")
+                    self.counts.written[name] += 1
+            self._open[name].close()
+            path.with_suffix(".combined").replace(path)
+            self._open[name] = path.open("ab")
+            self.counts.noticed["combined"] += parts - self.counts.written[name]
 
     def finish(self) -> Counts:
         """Close everything and write what was left out."""

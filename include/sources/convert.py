@@ -53,6 +53,8 @@ def convert(source: Source, out: Path, say: Callable[[str], None]) -> Counts:
         _write_pulled(source, writer)
     else:
         _write_files(source, writer, say)
+    if hasattr(reader, "combine_lines"):
+        writer.combine(reader.combine_lines)
     counts = writer.finish()
     (out / SUMMARY).write_text("\n".join(describe(counts, source, out)) + "\n")
     return counts

@@ -32,7 +32,8 @@ class Row(NamedTuple):
     ``values`` stand in the contract's column order, None for null, each a text that Postgres reads as the declared type
     without error (booleans true/false, dates ISO, timestamps ISO with an offset). ``content`` is the declared columns'
     cells as received, so undeclared columns and their order do not make a row new. ``key`` is the source's id of the
-    row: its key columns, or the hash of its content where the contract names none.
+    row: its key columns, or the hash of its content where the contract names none. Where ``is_deleted``, the row is the news
+    that it is gone, and says no more than its key and what else was kept of it.
     """
 
     place: int
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     content: bytes
     values: tuple[str | None, ...]
     key: str
+    is_deleted: bool = False
 
 
 class Reject(NamedTuple):
@@ -72,6 +74,7 @@ NOTICES = {
     "undeclared_column": "columns that the contract does not name; not loaded",
     "missing_optional_column": "columns that the contract calls optional and the file lacks; loaded as null",
     "blank_line": "empty lines, which hold no record",
+    "dicom_directory": "DICOMDIR files, which list a medium's files and hold no instance",
     "idle_entry": "entries of the bundle that carry no resource and delete nothing",
     "unmapped_field": "fields of HL7 v2 messages that no resource takes in, by segment and field; kept in landing",
     "wrapped_line": "lines of text that an interface broke in two; put back together",
@@ -136,6 +139,11 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "cells within max_length",
         "correct the cell at the source, or max_length in the contract, and replay",
     ),
+    "duplicate_key": (
+        "a row with the key of another row of the same table",
+        "one row a key",
+        "declare as key what is unique at the source, or have the source correct the row",
+    ),
     "missing_key": ("no value in a key column", "a value in every key column", _FIX_EXPORT),
     "missing_required_value": ("no value in a required column", "a value in every required column", _FIX_EXPORT),
     # HL7 v2 messages
@@ -184,6 +192,25 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "a JSON file that is not a Bundle with a list of entries",
         "a FHIR Bundle",
         "take the file out of the delivery, or deliver it under a source of its kind",
+    ),
+    "not_dicom": (
+        "a file that is no DICOM file",
+        "DICOM files (PS3.10), with or without a preamble",
+        "take the file out of the delivery, or deliver it under a source of its kind",
+    ),
+    "over_long_header": (
+        "a header longer than the limit",
+        "a header within max_record_bytes of the source",
+        _SEND_FILE,
+    ),
+    "broken_deflate": ("a deflated data set that cannot be unpacked", "a valid deflate stream", _SEND_FILE),
+    "unpacks_without_end": ("a packed file that unpacks to more than is read", "at most 4 GiB unpacked", _SEND_FILE),
+    "nested_deep_file": ("sequences nested deeper than is read", "at most 64 levels of sequences", _SEND_FILE),
+    "unreadable_header": ("a header that cannot be decoded", "elements as DICOM PS3.5 encodes them", _SEND_FILE),
+    "missing_uid": (
+        "no UID of the study, the series or the instance",
+        "StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID, which PS3.3 requires of every instance",
+        _FIX_EXPORT,
     ),
     "over_large_bundle": ("a bundle of too many entries", "at most 4,000,000 entries", "deliver it in parts"),
     "no_header": ("a table without a header line", "a first line with the column names", _SEND_FILE),

@@ -20,7 +20,7 @@ import psycopg
 from include.errors import PlumblineError
 from include.local_stack import stack
 from include.local_stack.environment import FAILURES_FILE
-from include.local_stack.home import Home, open_home
+from include.local_stack.home import Home, open_home, read_record, write_record
 from include.local_stack.ports import keep_ports
 from include.settings import Settings
 from include.sources.registry import load_sources
@@ -123,6 +123,7 @@ def _prepare(order: Order, screen: Screen) -> Settings:
     screen.say(f"Plumbline in {_shown(order.home)}")
     stack.up(order.home, say=lambda line: screen.say(f"  {line}"))
     sources = order.sources or sample.sources_for(night_asked_for(), home, order.people, order.seed, screen.say)
+    write_record(order.home, {**(read_record(order.home) or {}), "last_sources": str(sources)})
     load_sources(sources)  # what is wrong with it is said now, all at once, and not by a step
     ensure_airflow_database(home, child_environment(home, keep_ports(home), {}), screen.say)
     close_abandoned_runs(home)

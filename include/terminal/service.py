@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from include.local_stack import stack
-from include.local_stack.environment import COMPONENTS, airflow_environment, command_line, place_of
+from include.local_stack.environment import COMPONENTS, command_line
 from include.local_stack.home import Home, open_home, read_record, write_private, write_record
 from include.local_stack.ports import keep_ports, refuse_taken
 from include.local_stack.processes import (
@@ -26,7 +26,7 @@ from include.local_stack.processes import (
 from include.settings import Settings
 from include.sources.registry import load_sources
 from include.terminal import sample
-from include.terminal.airflow_run import ensure_airflow_database
+from include.terminal.airflow_run import child_environment, ensure_airflow_database
 from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 
 _COMES_UP_WITHIN = 300  # seconds; four Pythons import Airflow at once
@@ -116,7 +116,7 @@ def service_environment(home: Home, ports: Mapping[str, int], schedule: Schedule
     """The components' environment."""
     when = {"PLUMBLINE_FIRST_NIGHT": schedule.since} if schedule.since else {"PLUMBLINE_SCHEDULE": "off"}
     ours = {"PLUMBLINE_SOURCES": str(schedule.sources), **when}
-    return {**os.environ, **airflow_environment(place_of(home, ports)), **ours}
+    return child_environment(home, ports, ours)
 
 
 def start_components(home: Home, ports: Mapping[str, int], environment: Mapping[str, str]) -> None:

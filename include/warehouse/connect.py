@@ -23,6 +23,7 @@ ROLES = (
     "privacy_officer",
     "sealer",
     "listener",
+    "backup",
 )
 DATABASES = ("hot", "warm", "keys")
 

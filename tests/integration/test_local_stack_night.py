@@ -24,7 +24,7 @@ from include.local_stack.home import locked, open_home
 from include.local_stack.ports import keep_ports
 from include.settings import Settings
 from include.terminal import service
-from include.terminal.airflow_run import ensure_airflow_database
+from include.terminal.airflow_run import child_environment, ensure_airflow_database
 from include.terminal.books import open_books
 from include.terminal.night_lock import close_abandoned_runs, take_night_lock
 
@@ -69,6 +69,15 @@ def _environment_of(line: str) -> str:
     pids = subprocess.run(["pgrep", "-f", "dags test nightly"], capture_output=True, text=True).stdout.split()
     found = [Path(f"/proc/{pid}/environ") for pid in pids]
     return " ".join(file.read_bytes().decode(errors="replace") for file in found if file.exists())
+
+
+def test_another_airflow_of_the_caller_is_not_written_to(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    home = open_home(settings.home)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////somewhere/else.db")
+    monkeypatch.setenv("AIRFLOW__SMTP__SMTP_HOST", "mail.example.org")
+    environment = child_environment(home, keep_ports(home), {})
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in environment
+    assert environment["AIRFLOW__SMTP__SMTP_HOST"] == "mail.example.org"
 
 
 def test_a_second_night_on_one_home_is_refused_politely(terminal, settings: Settings):
