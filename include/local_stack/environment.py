@@ -34,6 +34,7 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "triggerer": ("airflow", "triggerer"),
 }
 WORKER = ("airflow", "celery", "worker")
+LISTENER = ("python", "-m", "include.live")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("python", "-m", "include.local_stack", "migrate"),
     ("airflow", "db", "migrate"),
