@@ -31,8 +31,10 @@ RECIPIENT = "landing_recipient"
 
 
 def listening_sources(settings: Settings) -> list[Source]:
-    """The sources that say ``listen``. Raises SettingsError where none does."""
-    sources = load_sources(settings.sources_file) if settings.sources_file else ()
+    """The sources that say ``listen``, of SOURCES or else of the last night. Raises SettingsError where none does."""
+    from include.local_stack.home import last_sources
+
+    sources = load_sources(settings.sources_file or last_sources(settings.home))
     found = [source for source in sources if source.kind == "hl7v2" and options_of(source).listen is not None]
     if not found:
         raise SettingsError(

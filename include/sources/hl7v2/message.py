@@ -16,6 +16,8 @@ _SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _VERSION = re.compile(r"2(?:\.\d{1,2}){0,2}")
 _AS_ESCAPE = {"|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\", "\\": "\\E\\"}
 _MAX_SEGMENTS = 100_000
+_LARGE = 200_000  # characters from which a message's parts are counted before they are taken apart
+_MOST = {"|": 3_000_000, "^": 1_000_000, "~": 50_000, "&": 500_000}
 
 
 class UnreadableMessageError(Exception):
@@ -62,6 +64,8 @@ def parse_message(content: bytes, default_codec: str | None = None) -> Message:
     ``default_codec`` is the source's declared encoding, for messages without MSH-18.
     """
     text = decode(content, default_codec)
+    if len(text) > _LARGE and any(text.count(mark) > most for mark, most in _MOST.items()):
+        raise UnreadableMessageError("too_many_segments", "a message of too many parts")
     lines, wrapped = _lines(text)
     segments = [line.split("|") for line in lines]
     header = segments[0]
