@@ -170,6 +170,10 @@ format: $(STAMP) ## let ruff rewrite what it can
 kill-test: $(STAMP) ## kill nights at many random moments and compare with an undisturbed one (long)
 	@$(PY) -m pytest -m slow -k kill -q $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## hostile input to the parsers for minutes: each read or refused, no crash, no hang, no memory growth (long)
+	@$(PY) -m pytest -m slow -k fuzz -q $(ARGS)
+
 .PHONY: fuzz-dicom
 fuzz-dicom: $(STAMP) ## damaged DICOM files for minutes: each read or refused, no crash, no hang, no memory growth (long)
 	@$(PY) -m pytest -m slow tests/unit/test_sources_dicom.py -q $(ARGS)

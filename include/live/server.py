@@ -215,6 +215,9 @@ class Listener:
             return parse_message(block.content.strip(b"\r\n"), options_of(source).encoding).label
         except UnreadableMessageError as problem:
             return problem.reason, problem.found or REASONS[problem.reason][0]
+        except Exception as problem:  # a mistake of ours must not cost the sender its connection
+            _log.error("source %s: a message could not be looked at (%s)", source.name, type(problem).__name__)
+            return "unreadable", "a message that cannot be read"
 
     async def _answer(self, peer: _Peer, writer: asyncio.StreamWriter) -> None:
         """Send answers in the order of the messages, each when its message is durable or refused."""

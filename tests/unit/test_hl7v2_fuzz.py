@@ -122,6 +122,9 @@ def test_any_bytes_over_mllp_are_held_within_the_limit_and_answered(pieces):
 
 
 CORPUS = {
+    "a header and nothing": b"MSH\rMSH|\rMSH|^",
+    "digits that are none of ours": admit(1, "²٣").replace(b"19800229", "١٩٨٠٠٢٢٩".encode())
+    + message("ORU^R01", "OBX|1|NM|1^x^LN||٣.٥|mg|٣-٥||||F"),
     "a million separators": b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.3\rPID|" + b"|" * 150_000,
     "a million repetitions": b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.3\rPID|1||" + b"1~" * 70_000,
     "many segments": b"MSH|^~\\&|A|B|C|D|2026||ORU^R01|1|P|2.3\rPID|1||1\r" + b"OBX|1|NM|1||1\r" * 10_000,

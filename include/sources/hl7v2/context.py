@@ -152,7 +152,7 @@ def _version(control_id: str) -> str:
     what different counters number alike."""
     if not control_id:
         return ""
-    counter = "".join(filter(str.isdigit, control_id))[-5:]
+    counter = "".join(character for character in control_id if character in "0123456789")[-5:]
     told_apart = int(hashlib.sha256(control_id.encode("utf-8", "surrogatepass")).hexdigest()[:8], 16) % 10_000
     return str(int(counter or 0) * 10_000 + told_apart)
 

@@ -18,10 +18,11 @@ from include.sources.hl7v2 import code_systems as codes
 from include.sources.hl7v2.escapes import unescape
 
 _MOMENT = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,9})\d*)?)?)?)?)?)?(?:([+-])(\d\d)(\d\d))?"
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,9})\d*)?)?)?)?)?)?(?:([+-])(\d\d)(\d\d))?",
+    re.ASCII,
 )
-_NUMBER = re.compile(r"\s*([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?\s*")
-_COMPARED = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*")
+_NUMBER = re.compile(r"\s*([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?\s*", re.ASCII)
+_COMPARED = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*", re.ASCII)
 _REMEMBERED = 20_000
 _SHORT = 300
 

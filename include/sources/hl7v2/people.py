@@ -24,7 +24,7 @@ _HOME_USE = {
 }
 _PHONE_USE = {"PRN": "home", "ORN": "home", "VHN": "home", "WPN": "work", "BPN": "work"}
 _PHONE_KIND = {"FX": "fax", "BP": "pager", "INTERNET": "email", "X.400": "email", "TDD": "phone"}
-_DOTTED = re.compile(r"\d(?:\.\d+)+")
+_DOTTED = re.compile(r"\d(?:\.\d+)+", re.ASCII)
 
 
 class Authorities:

@@ -24,9 +24,9 @@ _CODED = frozenset({"CE", "CWE", "CNE", "CF", "CE_", "IS", "ID"})
 _TEXT = frozenset({"ST", "TX", "FT", "SI", ""})
 _TIMES = frozenset({"DT", "TS", "DTM"})
 ATTACHED = frozenset({"ED", "RP"})
-_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\.\d{1,4})?)?")
-_RANGE = re.compile(r"\s*([+-]?[\d.]+)\s*(?:-|to|\.\.)\s*([+-]?[\d.]+)\s*")
-_BOUND = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?[\d.]+)\s*")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\.\d{1,4})?)?", re.ASCII)
+_RANGE = re.compile(r"\s*([+-]?[\d.]+)\s*(?:-|to|\.\.)\s*([+-]?[\d.]+)\s*", re.ASCII)
+_BOUND = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?[\d.]+)\s*", re.ASCII)
 _ATTACHMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
 
 
