@@ -138,7 +138,7 @@ def _rows(scratch: Settings, manifest: Manifest, settings: Settings) -> dict[str
     with connect("postgres", manifest.kind, scratch) as books:
         now = count_rows(books)
     may_shrink = any(True for _ in read_ledger(settings))
-    ignored = ("intake.", "lifecycle.erasure", "quality.build_state")
+    ignored = ("lifecycle.erasure", "quality.build_state")
     wrong = {
         table: [rows, now.get(table)]
         for table, rows in manifest.tables.items()
