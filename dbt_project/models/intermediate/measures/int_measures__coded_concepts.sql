@@ -18,6 +18,8 @@ codes_seen as (
     {{ every_coding(ref('int_immunizations__current'), []) }}
     union
     {{ every_coding(ref('int_encounters__current'), [], 'type_system', 'type_code', none) }}
+    union
+    {{ every_coding(ref('int_encounters__current'), [], 'reason_system', 'reason_code', none) }}
 
 )
 

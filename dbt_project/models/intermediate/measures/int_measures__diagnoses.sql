@@ -18,6 +18,7 @@ concepts as (
 select
     concepts.value_set,
     conditions.person_key,
+    conditions.code,
     (coalesce(conditions.onset_at, conditions.recorded_at) at time zone 'UTC')::date as began_on,
     (conditions.abated_at at time zone 'UTC')::date as ended_on
 
