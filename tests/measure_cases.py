@@ -24,10 +24,7 @@ def own_value_sets() -> list[ValueSet]:
     """One code a value set, in the shape of SNOMED CT's."""
     with SEED.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    return [
-        ValueSet(row["oid"], row["title"], "1", frozenset({(SNOMED, _code(row["value_set"]))}))
-        for row in rows
-    ]
+    return [ValueSet(row["oid"], row["title"], "1", frozenset({(SNOMED, _code(row["value_set"]))})) for row in rows]
 
 
 def _code(value_set: str) -> str:
@@ -53,7 +50,12 @@ def person(born: str, sex: str = "248152002", **changes) -> dict:
             "extension": [{"url": url, "valueCode": sex}], **changes}  # fmt: skip
 
 
-def visit(value_set: str = "office_visit", start: str = "2026-03-01T10:00:00Z", end: str | None = "2026-03-01T10:30:00Z", **changes) -> dict:
+def visit(
+    value_set: str = "office_visit",
+    start: str = "2026-03-01T10:00:00Z",
+    end: str | None = "2026-03-01T10:30:00Z",
+    **changes,
+) -> dict:
     """A finished encounter; its id may be given."""
     return {
         "resourceType": "Encounter", "status": "finished", "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
@@ -61,10 +63,18 @@ def visit(value_set: str = "office_visit", start: str = "2026-03-01T10:00:00Z", 
     }  # fmt: skip
 
 
-def condition(value_set: str, onset: str | None = "2026-01-01T00:00:00Z", category: str | None = "encounter-diagnosis", status: str = "active", **changes) -> dict:
+def condition(
+    value_set: str,
+    onset: str | None = "2026-01-01T00:00:00Z",
+    category: str | None = "encounter-diagnosis",
+    status: str = "active",
+    **changes,
+) -> dict:
     """A confirmed condition."""
     told = {"onsetDateTime": onset} if onset else {}
-    kind = {"category": [coded("http://terminology.hl7.org/CodeSystem/condition-category", category)]} if category else {}
+    kind = (
+        {"category": [coded("http://terminology.hl7.org/CodeSystem/condition-category", category)]} if category else {}
+    )
     return {
         "resourceType": "Condition", "code": of(value_set), **told, **kind,
         "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/condition-clinical", status), **changes,
@@ -76,10 +86,16 @@ def verified(word: str) -> dict:
     return {"verificationStatus": coded("http://terminology.hl7.org/CodeSystem/condition-ver-status", word)}
 
 
-def observation(code: dict, at: str | dict, category: str | None = "laboratory", status: str = "final", **changes) -> dict:
+def observation(
+    code: dict, at: str | dict, category: str | None = "laboratory", status: str = "final", **changes
+) -> dict:
     """An observation at a moment, or over a period."""
     when = {"effectivePeriod": at} if isinstance(at, dict) else {"effectiveDateTime": at}
-    kind = {"category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", category)]} if category else {}
+    kind = (
+        {"category": [coded("http://terminology.hl7.org/CodeSystem/observation-category", category)]}
+        if category
+        else {}
+    )
     return {"resourceType": "Observation", "status": status, "code": code, **when, **kind, **changes}
 
 
@@ -116,7 +132,11 @@ def device(authored: str = "2026-05-01T00:00:00Z", **changes) -> dict:
 
 def medication(authored: str, days: int | None = 90, **changes) -> dict:
     """An active order of a dementia medication."""
-    supply = {"dispenseRequest": {"expectedSupplyDuration": {"value": days, "system": "http://unitsofmeasure.org", "code": "d"}}}
+    supply = {
+        "dispenseRequest": {
+            "expectedSupplyDuration": {"value": days, "system": "http://unitsofmeasure.org", "code": "d"}
+        }
+    }
     return {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "authoredOn": authored,
             "medicationCodeableConcept": of("dementia_medications"), **(supply if days else {}), **changes}  # fmt: skip
 
@@ -128,7 +148,10 @@ def housing(code: str, at: str | dict) -> dict:
 
 NOT_TO = {
     "modifierExtension": [
-        {"url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-DeviceRequest.doNotPerform", "valueBoolean": True}
+        {
+            "url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-DeviceRequest.doNotPerform",
+            "valueBoolean": True,
+        }
     ]
 }
 DIABETES, SEEN = condition("diabetes"), visit()
@@ -141,7 +164,10 @@ TWICE_A_DAY = {
     "dispenseRequest": {"quantity": {"value": 60}, "numberOfRepeatsAllowed": 2},
 }  # fmt: skip
 INPATIENT = visit("encounter_inpatient", "2026-08-01T08:00:00Z", "2026-08-03T12:00:00Z")
-EMERGENCY_CLASS = {"class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "EMER"}, "id": "emergency"}
+EMERGENCY_CLASS = {
+    "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "EMER"},
+    "id": "emergency",
+}
 AT_EMERGENCY = {"encounter": {"reference": "Encounter/emergency"}}
 
 # measure, what stands at the boundary, what is expected, the case's resources

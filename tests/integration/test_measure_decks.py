@@ -49,7 +49,9 @@ def evaluated(stack) -> dict[str, list[Evaluated]]:
 
 def test_every_case_at_a_boundary_is_as_the_measure_s_text_says(evaluated) -> None:
     assert len(evaluated["boundaries"]) > 90
-    assert [(each.case.measure, each.case.name, each.case.problem) for each in evaluated["boundaries"] if each.case.problem] == []
+    assert [
+        (each.case.measure, each.case.name, each.case.problem) for each in evaluated["boundaries"] if each.case.problem
+    ] == []
     differing = {
         f"{each.case.measure}: {each.case.name}": (each.case.expected, each.actual)
         for each in evaluated["boundaries"]
@@ -73,7 +75,10 @@ def test_the_command_evaluates_a_folder_of_decks_says_what_is_missing_and_goes_o
 ) -> None:
     folder = tmp_path / "decks" / "CMS165"
     (folder / "cases").mkdir(parents=True)
-    for name in ("CMS165/valuesets.json.gz", *(f"CMS165/cases/{each.name}" for each in _some(real_inputs / "measures/CMS165/cases"))):
+    for name in (
+        "CMS165/valuesets.json.gz",
+        *(f"CMS165/cases/{each.name}" for each in _some(real_inputs / "measures/CMS165/cases")),
+    ):
         (folder.parent / name).symlink_to(real_inputs / "measures" / name)
     (folder.parent / "CMS130").symlink_to(real_inputs / "measures" / "CMS130")
     broken = folder / "cases" / "broken"
@@ -137,7 +142,11 @@ def test_cases_are_found_without_a_folder_of_that_name_and_as_bundles(tmp_path: 
     case = read_case(deck, deck.case_paths[0])
     assert (case.name, case.measure, case.period, case.problem) == ("one", "cms130", "2025-07-01 to 2026-06-30", None)
 
-    bundle = {"resourceType": "Bundle", "id": "b", "entry": [{"resource": report}, {"resource": {"resourceType": "Patient", "id": "p"}}]}
+    bundle = {
+        "resourceType": "Bundle",
+        "id": "b",
+        "entry": [{"resource": report}, {"resource": {"resourceType": "Patient", "id": "p"}}],
+    }
     (tmp_path / "other" / "cases").mkdir(parents=True)
     file = tmp_path / "other" / "cases" / "two.json.gz"
     file.write_bytes(gzip.compress(json.dumps(bundle).encode()))

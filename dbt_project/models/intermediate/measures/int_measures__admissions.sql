@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#-
     Stays in hospital, from admission to discharge; stays that overlap or follow each other without a day between (transfers)
     are one. What the admission was for is the first stay's reason, or, where it tells none, the diagnoses made at it.

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Which codes that stand in the data belong to which value set. Matched once per code, not once per record. -#}
 with
 

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- When each person had a condition of a value set: first and, where it is over, last day. -#}
 with
 

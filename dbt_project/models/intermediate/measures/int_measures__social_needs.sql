@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Social needs, told by an answer (of that day) or by a diagnosis (while it lasts), with the kind of need. -#}
 with
 
