@@ -25,18 +25,25 @@ _EXTENSIONS = {"hot": ("pg_trgm",), "warm": (), "keys": ()}
 def migrate(settings: Settings) -> int:
     """Create roles and databases where missing and apply new migration files. Returns how many were applied."""
     with connect("postgres", "postgres", settings, autocommit=True) as server:
-        for role in (OWNER, AIRFLOW, *ROLES):
-            _ensure_role(server, role, settings.secret(f"pg_{role}"))
-        # The owner sets default privileges for what dbt and the publisher create.
-        server.execute(sql.SQL("grant transformer, publisher to {}").format(sql.Identifier(OWNER)))
-        # For governance.oldest_snapshot(): which old versions may go.
-        server.execute(sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(OWNER)))
+        ensure_roles(server, settings)
         for database in DATABASES:
             _ensure_database(server, database, OWNER)
         _ensure_database(server, AIRFLOW, AIRFLOW)
     applied = sum(_apply_files(database, settings) for database in DATABASES)
     ensure_views(settings)
     return applied
+
+
+def ensure_roles(server: psycopg.Connection, settings: Settings) -> None:
+    """Make every role that a server of Plumbline's needs, with its password, and what it may do on all of it."""
+    for role in (OWNER, AIRFLOW, *ROLES):
+        _ensure_role(server, role, settings.secret(f"pg_{role}"))
+    # The owner sets default privileges for what dbt and the publisher create.
+    server.execute(sql.SQL("grant transformer, publisher to {}").format(sql.Identifier(OWNER)))
+    # For governance.oldest_snapshot(): which old versions may go.
+    server.execute(sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(OWNER)))
+    # Backups are whole; the role can connect to hot and warm only, and write nowhere.
+    server.execute("grant pg_read_all_data to backup")
 
 
 @contextmanager

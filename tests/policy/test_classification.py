@@ -18,10 +18,13 @@ DIRECT = {
     "valueString", "serialNumber", "lotNumber", "udiCarrier", "url", "data", "title", "subscriberId", "dependent", "note", "comment",
     "description", "conclusion", "div", "instantiatesUri", "address.text", "accession", "uid", "author.display", "display",
 }  # fmt: skip
-# Names that are kept because only words of a reviewed vocabulary pass, and a coded description.
+# Names that are kept because only words of a reviewed vocabulary pass, a coded description, and tokens of UIDs.
 # Of text, the words of a result that is not a number and nothing else.
 QUALITATIVE_RESULTS = "Observation.valueString: "
-REVIEWED = {"Organization.name: payer_name", "Coverage.class.name: payer_name", "Goal.description: CodeableConcept"}
+REVIEWED = {
+    "Organization.name: payer_name", "Coverage.class.name: payer_name", "Goal.description: CodeableConcept",
+    "ImagingStudy.identifier: uid_identifier", "ImagingStudy.series.uid: uid", "ImagingStudy.series.instance.uid: uid",
+}  # fmt: skip
 
 
 def altered(tmp_path: Path, change) -> tuple[Path, Path]:

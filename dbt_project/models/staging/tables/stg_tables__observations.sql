@@ -17,7 +17,7 @@ typed as (
         is_deleted,
         person_token,
         null::text as version_id,
-        null::timestamptz as last_updated,
+        last_updated,
         received_at,
         observation_id::uuid,
         -- A row of a table can tell several things (a line of vital signs): what tells them apart is their code.
