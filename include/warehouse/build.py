@@ -23,6 +23,7 @@ from include.coding.unmapped import record_unmapped
 from include.errors import PlumblineError
 from include.nights import current_attempt, step
 from include.settings import Settings
+from include.terminology.load import load_terminology
 from include.warehouse.connect import connect
 from include.warehouse.dbt_variables import dbt_variables
 
@@ -58,8 +59,10 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
     """
     settings = settings or Settings.from_environment(os.environ)
     with step(night, "build", role="transformer", settings=settings) as running:
+        codes = load_terminology(settings)
         inputs = _inputs(night, settings)
         if _still_stands(inputs, settings):
+            _keep_alarms(night, settings)
             running.count(models=0, unchanged=1, unmapped_codes=record_unmapped(night, settings))
             return {"models": 0, "unchanged": 1}
         ensure_icd10cm(settings)
@@ -70,6 +73,7 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
             models=sum(r.kind == "model" for r in results),
             tests=sum(r.kind == "test" for r in results),
             failed=len(failed),
+            codes_of_value_sets=codes,
         )
         if failed:
             raise BuildError(
@@ -78,6 +82,7 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
                 action="run 'make dbt ARGS=\"build --select <node>\"' to see the error in a schema of your own",
             )
         running.count(unmapped_codes=record_unmapped(night, settings))
+        _keep_alarms(night, settings)
         return {"models": len(results), "unchanged": 0}
 
 
@@ -150,7 +155,8 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
         contracts = hot.execute(
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
-    parts = [dbt_variables(night), newest, promoted, *people, *contracts, _project_digest(), release()]
+        terminology = hot.execute("select max(sha256) from terminology.folder").fetchone()
+    parts = [dbt_variables(night), newest, promoted, *people, *contracts, *terminology, _project_digest(), release()]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 
@@ -216,6 +222,18 @@ def _record(night: date, results: Iterable[NodeResult], inputs: Mapping[str, str
                 "insert into quality.build_state (fingerprint, night, attempt, batch_seq) values (%s, %s, %s, %s)",
                 [inputs["fingerprint"], night, attempt, inputs["batch_seq"]],
             )
+
+
+def _keep_alarms(night: date, settings: Settings) -> None:
+    """Write what looks wrong in the measures into the night's books."""
+    with connect("transformer", "hot", settings) as hot:
+        key = [night, current_attempt(hot, night)]
+        hot.execute("delete from quality.measure_alarm where night = %s and attempt = %s", key)
+        hot.execute(
+            """insert into quality.measure_alarm (night, attempt, alarm, subject, said)
+               select %s, %s, alarm, subject, said from intermediate.int_measures__alarms""",
+            key,
+        )
 
 
 def _names(results: Iterable[NodeResult], most: int = 5) -> str:

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Everyone alive for at least a day of the period, with their age on its first and last day and whether they were seen. -#}
 with
 
