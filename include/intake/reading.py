@@ -52,7 +52,7 @@ class Opener:
     def open(self, landed: LandedObject) -> BinaryIO:
         """The object as the bytes once received: a stream that decrypts and checks as it is read."""
         blocks = partial(read_blocks, self._store, self._bucket, landed.object_key)
-        return io.BufferedReader(Decrypted(blocks, self._identity, landed.sha256), _BUFFER_BYTES)
+        return io.BufferedReader(Decrypted(blocks, self._identity, landed.content_sha256), _BUFFER_BYTES)
 
 
 def read_items(opener: Opener, landed: LandedObject) -> Iterator[Item]:

@@ -91,9 +91,10 @@ def open_object(sha256: str, source: str, settings: Settings | None = None) -> B
 
     settings = settings or Settings.from_environment(os.environ)
     identity = load_keyring(settings.keyring_dir).landing_identity
-    key = catalogue.object_key(source, sha256)
-    blocks = partial(read_blocks, open_store(settings), settings.bucket_landing, key)
-    return io.BufferedReader(Decrypted(blocks, identity, sha256), 1 << 18)
+    with connect("loader", "hot", settings) as hot:
+        landed = catalogue.find_object(hot, source, sha256)
+    blocks = partial(read_blocks, open_store(settings), settings.bucket_landing, landed.object_key)
+    return io.BufferedReader(Decrypted(blocks, identity, landed.content_sha256), 1 << 18)
 
 
 def _wait_for_turn(hot: psycopg.Connection, source: str) -> None:

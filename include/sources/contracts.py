@@ -58,7 +58,7 @@ TYPES = {
 SEEN_AT, SEEN_VERSION = "seen_at", "seen_version"
 CLASSES = ("clinical", "quasi_identifier", "direct_identifier", "free_text", "source_id", "reference_data")
 SEALED_CLASSES = frozenset({"direct_identifier", "free_text"})
-MATCHES = ("identifier", "family", "given", "birth_date", "sex", "postal_code")
+MATCHES = ("identifier", "family", "given", "birth_date", "sex", "postal_code", "street", "phone", "email")
 MAX_TEXT = 1_000_000
 
 

@@ -12,6 +12,7 @@ sources:
     delivered_at: 2026-11-22      # when the files were made, where neither manifest nor file times tell
     max_record_bytes: 16777216    # a longer record is refused
 
+Kind hl7v2 has words besides: see the head of include/sources/hl7v2/files.py.
 Kinds that are asked over a network (fhir_api, database) have no path and no files but words of their own: the heads of
 include/sources/fhir_api.py and database.py show them.
 """
@@ -71,12 +72,15 @@ def kinds() -> dict[str, ModuleType]:
     in sources.yml has ``WORDS`` and ``read_options(entry, where, folder, complaints)``; one that is asked over a network has
     ``pull`` besides (include/sources/pulling.py) and no path.
     """
-    from include.sources import csv_files, database, fhir_api, fhir_bulk, fhir_bundles
+    from include.sources import csv_files, database, dicom_files, fhir_api, fhir_bulk, fhir_bundles
+    from include.sources.hl7v2 import files as hl7v2
 
     return {
         "fhir_bulk": fhir_bulk,
         "fhir_bundles": fhir_bundles,
         "csv": csv_files,
+        "dicom": dicom_files,
+        "hl7v2": hl7v2,
         "fhir_api": fhir_api,
         "database": database,
     }
@@ -106,6 +110,19 @@ def load_sources(path: Path) -> tuple[Source, ...]:
         complaints.add(f"two sources are named {name}")
     complaints.raise_any(SourcesError, expected="sources as the head of include/sources/registry.py shows them")
     return tuple(source for source in sources if source)
+
+
+def make_source(entry: dict[str, Any], folder: Path, said_by: str) -> Source:
+    """One source from the words of an entry, checked as sources.yml is. ``said_by`` is what a person corrects.
+
+    Raises SourcesError or ContractError with everything that is wrong.
+    """
+    complaints = Complaints(Path(said_by))
+    source = _read_entry(entry, 1, folder, complaints)
+    complaints.raise_any(
+        SourcesError, expected="the words of a source as the head of include/sources/registry.py shows"
+    )
+    return source
 
 
 def find_source(sources: tuple[Source, ...], name: str) -> Source:
@@ -142,10 +159,10 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
     values = _read_values(entry, where, complaints)
     if has_path and (not isinstance(entry.get("path"), str) or not entry["path"]):
         complaints.add(f"{where}: 'path' is missing")
-    if hasattr(reader, "read_options"):
-        values["options"] = reader.read_options(entry, where, folder, complaints)
     if has_contract and not isinstance(entry.get("contract"), str):
         complaints.add(f"{where}: 'contract' is missing; kind {kind} reads what a contract declares")
+    if hasattr(reader, "read_options"):
+        values["options"] = reader.read_options(entry, where, folder, complaints)
     if len(complaints.found) > before:
         return None
     contract = load_contract(folder / entry["contract"]) if has_contract else None

@@ -30,7 +30,11 @@ typed as (
         status,
         null::text as intent,
         started_at,
-        ended_at
+        ended_at,
+        false as is_negated,
+        started_at as authored_at,
+        null::jsonb as dosage,
+        null::jsonb as dispense
 
     from mapped
 
