@@ -1,10 +1,13 @@
-"""The data steward's desk: ``python -m include.quality replay``, or ``make replay``.
+"""The data steward's desk: what was refused, its shape, and opening it again.
 
+    make quarantine                                                                     what is open, by source and reason
+    make quarantine SOURCE=south RULE=bad_value_type BY=steward                         where it stands, and its shape
     make replay SOURCE=south REASON="source corrected its export" BY=steward            everything of a source
     make replay SOURCE=south RULE=date_in_future REASON=… BY=…                          records refused by one rule
     make replay BATCH=south__labs__20261122__0123456789ab REASON=… BY=…                 one batch that is held back
 
-Shows what would be opened again; DO=1 opens it. The next night reads it from landing and the gate judges it anew.
+Values are never shown: letters read x and digits 9. Replay shows what would be opened again; DO=1 opens it. The next
+night reads it from landing and the gate judges it anew.
 
     make check SOURCE=exports/north                    the whole catalogue on a folder, without loading it anywhere
     make check SOURCE=sources.yml:south OUT=result.json
@@ -14,17 +17,23 @@ Shows what would be opened again; DO=1 opens it. The next night reads it from la
 from __future__ import annotations
 
 import argparse
+import getpass
 import sys
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 
 from include.errors import PlumblineError
+from include.local_stack.home import last_sources
 from include.quality import replay
+from include.quality.preview import preview
+from include.settings import Settings
+from include.sources.registry import load_sources
 from include.warehouse.connect import connect
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Show or do a replay. Returns 0, or 2 with the error's text on stderr."""
+    """Show refused records, or show or do a replay. Returns 0, or 2 with the error's text on stderr."""
     asked = _parser().parse_args(arguments)
     try:
         return asked.run(asked)
@@ -70,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m include.quality", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     verbs = parser.add_subparsers(required=True, dest="verb")
+    look = verbs.add_parser("show", help="what is in quarantine; with --source, where and in what shape")
+    look.add_argument("--source", help="shapes of this source's refused records")
+    look.add_argument("--rule", help="only records refused for this reason")
+    look.add_argument("--most", type=int, default=5, help="how many records (5)")
+    look.add_argument("--by", default=getpass.getuser(), help="who looks; it goes into the audit trail")
+    look.set_defaults(run=_run_show)
     folder = verbs.add_parser("check", help="the whole catalogue of checks on a folder, without loading it anywhere")
     folder.add_argument("--source", required=True, help="a folder, sources.yml, or sources.yml:name")
     folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
@@ -95,6 +110,38 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--do", action="store_true", help="do it; without, only show")
     again.set_defaults(run=_run_replay)
     return parser
+
+
+def _run_show(asked: argparse.Namespace) -> int:
+    _count(asked)
+    if not asked.source:
+        print("Look closer with SOURCE=, and RULE= for one reason; open again with 'make replay'.")
+        return 0
+    settings = Settings.from_environment()
+    sources = load_sources(settings.sources_file or last_sources(settings.home))
+    for seen in preview(sources, asked.source, asked.rule, most=asked.most, by=asked.by, settings=settings):
+        refused = seen.refused
+        print(f"\n{refused.reason_code}  {refused.dataset}, night of {refused.night}, {refused.place}")
+        print(f"  found     {refused.found}\n  expected  {refused.expected}\n  to do     {refused.action}")
+        print(f"  shape     {seen.shape or 'not to be read record by record'}")
+    return 0
+
+
+def _count(asked: argparse.Namespace) -> None:
+    with connect("checker") as books:
+        rows = books.execute(
+            """select source, reason_code, sum(records), count(distinct dataset), min(night), min(action)
+               from quality.quarantine where state = 'open' and source = coalesce(%s, source)
+                 and reason_code = coalesce(%s, reason_code) group by 1, 2 order by 3 desc, 1, 2""",
+            [asked.source, asked.rule],
+        ).fetchall()
+    print(f"{sum(row[2] for row in rows):,} records are in quarantine\n")
+    print(f"{'source':16}{'reason':26}{'records':>8}{'tables':>8}  {'since':12}to do")
+    for source, reason, records, tables, since, action in rows:
+        print(
+            f"{source:16}{reason:26}{records:8,}{tables:8}  {since}  {textwrap.shorten(action, 70, placeholder=' …')}"
+        )
+    print()
 
 
 def _show(asked: argparse.Namespace) -> None:

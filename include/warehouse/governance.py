@@ -51,6 +51,11 @@ BOOKS = (
     Book("steps", "select {} from lifecycle.step where night = %(night)s",
          ("step_id", "night", "attempt", "step", "source", "state", "started_at", "finished_at", "counts", "error_code",
           "memory_peak_mb"), ("step_id",)),
+    Book("unmapped_codes", "select {} from quality.unmapped_code where night = %(night)s",
+         ("night", "source", "kind", "problem", "system", "code", "records"),
+         ("night", "source", "kind", "problem", "system", "code")),
+    Book("unmapped_fields", "select {} from quality.unmapped_field where night = %(night)s",
+         ("night", "source", "batch_id", "message_type", "field", "occurrences"), ("batch_id", "message_type", "field")),
     Book("tiers", """select {} from (select %(night)s::date as night, data_class, tier, count(*) as records
                      from lifecycle.record group by data_class, tier) counted""",
          ("night", "data_class", "tier", "records"), ("night", "data_class", "tier")),
