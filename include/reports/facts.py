@@ -86,7 +86,7 @@ _QUERIES = {
     "drift_alarms": """
         select source, signal, kind, deviation, nights_compared from governance.drift
         where night = %(night)s and is_alarm order by abs(deviation) desc, source, signal limit 20""",
-    "workbench": "select * from governance.quarantine_workbench limit 25",
+    "workbench": "select * from governance.quarantine_workbench limit 12",
     "sources": """
         select s.source, s.kind, s.required, s.missing, s.stale, s.age_days, s.max_age_days, s.files_new, s.files_known,
                s.drift, coalesce(sum(b.received), 0)::bigint received, coalesce(sum(b.loaded), 0)::bigint loaded,
