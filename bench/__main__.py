@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("load", "night", "tiering", "hl7v2")
+BENCHMARKS = ("load", "hl7v2", "quality", "night", "tiering")
 
 
 def main(wanted: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,12 @@ TELEMETRY_OFF = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "GX_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
+}
+
+# Airflow's own lineage stays off unless a server is named; the night's events are written by include/quality/lineage.py.
+LINEAGE = {
+    "AIRFLOW__OPENLINEAGE__DISABLED": "true",
+    "AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE": "true",
 }
 
 # What runs Airflow, the same words on the embedded stack and in docker-compose.yml.
@@ -77,6 +84,8 @@ def airflow_environment(place: Place) -> dict[str, str]:
     home = place.home / "airflow"
     return {
         **TELEMETRY_OFF,
+        **LINEAGE,
+        **({"AIRFLOW__OPENLINEAGE__DISABLED": "false"} if os.environ.get("OPENLINEAGE_URL") else {}),
         "PYTHONPATH": str(place.project),
         "PLUMBLINE_HOME": str(place.home),
         "AIRFLOW_HOME": str(home),

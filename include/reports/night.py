@@ -12,6 +12,7 @@ from include.equity.shown import told_periods
 from include.reports.dot_plot import DotPlot, lay_out
 from include.reports.facts import Facts, read_facts
 from include.reports.findings import TREND_WORDS, dimension_name, find_gaps, format_rate
+from include.reports.quality_lines import quality_lines
 from include.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,6 +54,7 @@ def render(facts: Facts) -> str:
         gaps=find_gaps(facts),
         trend_words=TREND_WORDS,
         plots=list(measure_plots(facts)),
+        quality_lines=quality_lines(facts.score_history),
         steps=list(step_bars(facts.steps)),
         tiers=tier_table(facts.tiers),
         dimension_name=dimension_name,

@@ -122,10 +122,12 @@ def close() -> str:
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def report() -> None:
-    """Write the night's page."""
+    """Write the night's page, and what other programs read of it."""
+    from include.quality.outward import tell_machines
     from include.reports.night import write_report
 
     write_report(tonight())
+    tell_machines(tonight())
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, on_failure_callback=None)
