@@ -95,6 +95,10 @@ sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPL
 equity: $(STAMP) ## measures of inequality of anyone's table (columns of WHO's HEAT): TABLE=groups.csv OUT=summary.csv
 	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
 
+.PHONY: deidentify
+deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl, SURROGATES=1, PROFILE=expert_determination
+	@$(PY) -m include.privacy.text "$(or $(IN),notes.jsonl)" "$(or $(OUT),out.jsonl)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
