@@ -65,7 +65,15 @@ keyed as (
         current_facts.onset_at,
         current_facts.onset_precision,
         current_facts.abated_at,
-        current_facts.recorded_at
+        current_facts.recorded_at,
+        current_facts.categories,
+        current_facts.body_sites,
+        current_facts.begins_from,
+        current_facts.begins_to,
+        current_facts.ends_from,
+        current_facts.ends_to,
+        current_facts.onset_age,
+        current_facts.abatement_age
 
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters

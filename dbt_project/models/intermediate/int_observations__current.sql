@@ -70,7 +70,14 @@ keyed as (
         current_facts.value_system,
         current_facts.value_display,
         current_facts.observed_at,
-        current_facts.observed_precision
+        current_facts.observed_precision,
+        current_facts.categories,
+        current_facts.has_value,
+        current_facts.other_value_codings,
+        current_facts.begins_from,
+        current_facts.begins_to,
+        current_facts.ends_from,
+        current_facts.ends_to
 
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters

@@ -61,7 +61,13 @@ keyed as (
         current_facts.other_codings,
         current_facts.status,
         current_facts.started_at,
-        current_facts.ended_at
+        current_facts.ended_at,
+        current_facts.begins_from,
+        current_facts.begins_to,
+        current_facts.ends_from,
+        current_facts.ends_to,
+        current_facts.performed_age_from,
+        current_facts.performed_age_to
 
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters

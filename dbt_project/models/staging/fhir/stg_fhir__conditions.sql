@@ -17,7 +17,13 @@ parsed as (
         {{ moment_columns('onset', '$.onsetDateTime') }},
         {{ moment_columns('onset_start', '$.onsetPeriod.start') }},
         {{ moment_columns('abated', '$.abatementDateTime') }},
-        {{ moment_columns('recorded', '$.recordedDate') }}
+        {{ moment_columns('recorded', '$.recordedDate') }},
+        {{ moment_columns('onset_end', '$.onsetPeriod.end') }},
+        {{ moment_columns('abated_end', '$.abatementPeriod.end') }},
+        {{ age_columns('onset', '$.onsetAge', '$.onsetRange') }},
+        {{ age_columns('abated', '$.abatementAge', '$.abatementRange') }},
+        categories jsonb path '$.category[*].coding[*].code' with wrapper null on error,
+        body_sites jsonb path '$.bodySite[*].coding[*].code' with wrapper null on error
     )) as json on true
 
     where
@@ -49,7 +55,24 @@ typed as (
         coalesce({{ moment('onset') }}, {{ moment('onset_start') }}) as onset_at,
         coalesce({{ moment_precision('onset') }}, {{ moment_precision('onset_start') }}) as onset_precision,
         {{ moment('abated') }} as abated_at,
-        {{ moment('recorded') }} as recorded_at
+        {{ moment('recorded') }} as recorded_at,
+        coalesce(categories, '[]') as categories,
+        body_sites,
+        coalesce(
+            {{ moment('onset') }}, {{ moment('onset_start') }}, case when onset_end_text is not null then '-infinity'::timestamptz end
+        ) as begins_from,
+        coalesce({{ moment_latest('onset') }}, {{ moment_latest('onset_start') }}, {{ moment_latest('onset_end') }}) as begins_to,
+        -- The end of an abatement told as a period is not itself part of it.
+        coalesce(
+            {{ moment('abated') }},
+            {{ moment('abated_end') }} - case when abated_end_text like '%T%' then interval '1 millisecond' else interval '1 day' end
+        ) as ends_from,
+        coalesce(
+            {{ moment_latest('abated') }},
+            {{ moment_latest('abated_end') }} - case when abated_end_text like '%T%' then interval '1 millisecond' else interval '1 day' end
+        ) as ends_to,
+        {{ age_from('onset') }} as onset_age,
+        {{ age_to('abated') }} as abatement_age
 
     from parsed
 
