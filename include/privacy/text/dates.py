@@ -55,7 +55,7 @@ _NO_DATE_AFTER = re.compile(
     re.IGNORECASE,
 )
 _AGE = re.compile(
-    r"(?P<a>\d{2,3})(?:\s?(?:-|–)?\s?(?:years?|yrs?|y)(?:\s|-|–)?(?:old|of age|o\b|/o\b|\.o\.?)|\s?(?:yo|y\.o|y/o|yr)\b|[-\s]?(?:[MF]|male|female|man|woman)\b|[-\s]year[-\s]olds?\b|\s(?:years?|yrs?)\b)",
+    r"(?P<a>\d{1,3})(?:\s?(?:-|–)?\s?(?:years?|yrs?|y)(?:\s|-|–)?(?:old|of age|o\b|/o\b|\.o\.?)|\s?(?:yo|y\.o|y/o|yr)\b|[-\s]?(?:[MF]|male|female|man|woman)\b|[-\s]year[-\s]olds?\b|\s(?:years?|yrs?)\b)",
     re.IGNORECASE,
 )
 _AGE_CUE = re.compile(
@@ -64,6 +64,10 @@ _AGE_CUE = re.compile(
 )
 _NINETY = re.compile(
     r"ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?(?:[- ]years?(?:[- ]old| of age)?)?|(?:one |a )?hundred(?: and \w+)?[- ]years?[- ]old",
+    re.IGNORECASE,
+)
+_WORDED_AGE = re.compile(
+    r"\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?(?=[- ]years?[- ]old|[- ]years? of age)",
     re.IGNORECASE,
 )
 _YEAR_ALONE = re.compile(r"(?:1[89]|20)\d{2}")
@@ -152,6 +156,17 @@ def find_age(text: str, start: int, end: int) -> Span | None:
     if _AGE.match(text, start) or _AGE_CUE.search(text, max(0, start - 24), start):
         return Span(start, end, AGE, 6)
     return None
+
+
+def find_ages_and_years(text: str) -> Iterator[Span]:
+    """Every age and every year: for a person who is 90 or over now, whose age at any event or year of it would tell it."""
+    for found in re.finditer(r"\d{1,3}", text):
+        if _AGE.match(text, found.start()) or _AGE_CUE.search(text, max(0, found.start() - 24), found.start()):
+            yield Span(*found.span(), AGE, 6)
+    yield from (
+        Span(*found.span(), DATE, 6) for found in re.finditer(r"(?<![\d.,/-])(?:1[89]|20)\d{2}(?![\d.,/-]*\d)", text)
+    )
+    yield from (Span(*found.span(), AGE, 6) for found in _WORDED_AGE.finditer(text))
 
 
 def find_birth_year(text: str, start: int, end: int, today: date) -> Span | None:

@@ -13,7 +13,7 @@ from include.privacy.text.reading import Note
 from include.privacy.text.spans import DATE, ID, LOCATION, NAME, Span
 from include.privacy.text.vocabulary import CREDENTIALS, FUNCTION_WORDS, PARTICLES, TERM_AFTER, TITLES
 
-_PARTS = re.compile(r"[^\W\d_]+", re.UNICODE)
+_PARTS = re.compile(r"[^\W\d_][^\W_]*")
 _SEPARATORS = str.maketrans("", "", "-–. ()/_+#:\t\n")
 _BETWEEN = r"[-–. ()/_+\s]{0,3}"
 _DATE_PARTS = re.compile(r"(\d{4})\D(\d{1,2})\D(\d{1,2})")

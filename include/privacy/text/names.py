@@ -404,6 +404,7 @@ _TWO_EPONYMS = frozenset(
         ("allen", "test"),
     }
 )
+_NUMBERED = re.compile(r"[A-Z][^\W\d_]+\d{2,4}")
 STRONG, MAYBE, WEAK, NEVER = 3, 2, 1, 0  # a name; one beside others; a part of one; not one
 
 
@@ -419,6 +420,9 @@ def _strength(note: Note, index: int, is_shouted: bool) -> int:
         return NEVER
     if kind & lex.STATE and not kind & lex.COMMON:
         return NEVER
+    if _NUMBERED.fullmatch(word):  # generated names: Yvone889
+        stem = lex.fold(word.rstrip("0123456789"))
+        return STRONG if stem in lex.load_lexicon().names or not lex.load_lexicon().knows(stem) else NEVER
     if kind & lex.NAMES:
         if kind & (lex.CLINICAL | lex.WORD | lex.MONTH | lex.STATE | lex.TITLE | lex.FACILITY | lex.STREET | lex.CUE):
             return (

@@ -31,6 +31,7 @@ class Replacer:
     today: date
     days: int | None = None
     invent: Invent | None = None
+    shows_years: bool = True  # False for a person who is 90 or over: their years would tell it
 
     def replace(self, text: str, spans: Sequence[Span]) -> str:
         """The text with every span replaced. ``spans`` are in order and do not overlap."""
@@ -46,7 +47,7 @@ class Replacer:
         if label == DATE:
             return self._date(found)
         if label == AGE:
-            return f"[{AGE} 90+]" if self.invent is None else "90"
+            return "[AGE]" if not self.shows_years else f"[{AGE} 90+]" if self.invent is None else "90"
         return f"[{label}]" if self.invent is None else self.invent(label, found)
 
     def _date(self, found: str) -> str:
@@ -54,7 +55,7 @@ class Replacer:
             day = day_in(found, self.today)
             return shift(day, self.days).isoformat() if day else f"[{DATE}]"
         year = year_in(found, self.today)
-        if year is None or year < self.today.year - OLDEST_SHOWN_AGE:
+        if year is None or not self.shows_years or year < self.today.year - OLDEST_SHOWN_AGE:
             return f"[{DATE}]"
         return f"[{DATE} {year}]" if self.invent is None else str(year)
 
