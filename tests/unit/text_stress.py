@@ -45,6 +45,7 @@ STRESS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 # What the record knows, and texts that hold it in variants: (known, text, must not be left, must stay)
 _GENERATED = {"names": ["Marine542 Ai120 Larue605"]}
 KNOWN: tuple[tuple[dict[str, list[str]], str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ({"names": ["Will May"]}, "Seen today: Will. May drove home; he will come if it may recur.", ("Will", "May"), ("will come", "may recur")),
     (_GENERATED, "Marine542 Ai120\n is a 40 year-old; marine542 called", ("Marine542", "Ai120", "marine542"), ("40 year-old", "called")),
     ({"names": ["Robert Long"]}, "Bob Long came in. Robbie is well; R.L. agrees. Pain for a long time.", ("Bob", "Long came", "Robbie", "R.L."), ("a long time",)),
     ({"names": ["Marguerite Saint-Exupery"]}, "SAINT EXUPERY, MARGUERITE. Ms. Saintexupery; Margurite's cough", ("EXUPERY", "MARGUERITE", "Saintexupery", "Margurite"), ("cough",)),

@@ -168,7 +168,7 @@ def _texts(element: etree._Element) -> Iterator[str]:
         if event == "start":
             skipped += is_unseen
             if not skipped:
-                if name in _BLOCKS:
+                if name in _BLOCKS and name != "br":
                     yield "\n"
                 yield _joined(node.text, name)
             continue

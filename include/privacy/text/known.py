@@ -52,7 +52,6 @@ def know(
             initials.add("".join(word[0] for word in words))
             parts.add("".join(words[-2:]))
     parts |= {form for part in parts for form in other_forms(part)}
-    parts -= FUNCTION_WORDS
     return Known(
         parts=frozenset(parts),
         long_parts=tuple(sorted(part for part in parts if len(part) >= _TYPO_FROM)),
@@ -100,6 +99,9 @@ def _names(note: Note, known: Known) -> Iterator[Span]:
                 yield Span(note.starts[index], note.ends[index], NAME, 9)
                 last_end, last = note.ends[index], index
             continue
+        is_beside = index == last + 1
+        if low in FUNCTION_WORDS and not (note.kinds[index] & lex.CAP and (len(low) > 2 or is_beside)):
+            continue  # 'will' of Will, 'he' of Mrs He
         if not note.kinds[index] & lex.CAP and _is_ordinary(note, index, low) and index != last + 1:
             continue
         if _speaks_of_something_else(note, index):
