@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("load", "night", "tiering")
+BENCHMARKS = ("load", "night", "tiering", "text")
 
 
 def main(wanted: list[str]) -> int:

@@ -57,33 +57,44 @@ _HEADING = re.compile(
 )
 
 # Documents whose text was never made, or was made by other rules or before other patient records were known. A person's mark
-# is a sum over their records' tokens and batches, so that a merge of persons or a corrected name changes it.
+# is a sum over their tokens and the newest record behind each, so that a merge of persons or a corrected name changes it; the
+# batch number also tells of an older version that came late.
 _DUE = """
-    select person_key, mark from (
-        select link.person_key, coalesce(sum(hashtextextended(e.person_token::text || e.batch_seq, 0))::numeric %% 9000000000000000000, 0)::bigint as mark
-        from restricted.person_link link left join restricted.person_evidence e using (person_token) group by 1) as person
+    select person_key, mark, seq from (
+    select link.person_key,
+        coalesce(sum(hashtextextended(link.person_token::text || coalesce(e.batch_seq, 0), 0))::numeric %% 9000000000000000000, 0)::bigint as mark,
+        coalesce(max(told.seq), 0) as seq
+    from restricted.person_link link
+    left join restricted.person_evidence e using (person_token)
+    left join lateral (
+        select max(p.batch_seq) as seq from raw.resource p
+        where p.person_token = link.person_token and p.resource_type in ('Patient', 'RelatedPerson')
+    ) told on true
+    where exists (select from raw.resource d where d.resource_type = 'DocumentReference' and d.person_token in (
+        select same.person_token from restricted.person_link same where same.person_key = link.person_key))
+    group by 1
+) as person
     where exists (
         select from restricted.person_link link
         join raw.resource r on r.person_token = link.person_token and r.resource_type = 'DocumentReference'
         left join restricted.document_text t on t.record_id = r.record_id
-        where link.person_key = person.person_key and not r.is_deleted and r.sealed is not null
-          and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> person.mark))
+        where link.person_key = person.person_key and not r.is_deleted and r.sealed is not null and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> person.mark or t.known_seq < person.seq))
     order by person_key
 """
 _DOCUMENTS = """
     select r.record_id, r.person_token, link.person_key, r.body, r.sealed from raw.resource r
     join restricted.person_link link using (person_token)
+    join unnest(%(persons)s::uuid[], %(marks)s::bigint[], %(seqs)s::bigint[]) as person (person_key, mark, seq) using (person_key)
     left join restricted.document_text t on t.record_id = r.record_id
     where r.resource_type = 'DocumentReference' and not r.is_deleted and r.sealed is not null
-      and r.person_token = any(%(tokens)s)
-      and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> (%(marks)s::jsonb ->> link.person_key::text)::bigint)
+      and r.person_token = any(%(tokens)s) and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> person.mark or t.known_seq < person.seq)
 """
 _WRITE = """
-    insert into restricted.document_text (record_id, person_token, form, state, text, section_headings, replaced, rules, known_mark)
-    values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    insert into restricted.document_text (record_id, person_token, form, state, text, section_headings, replaced, rules, known_mark, known_seq)
+    values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     on conflict (record_id) do update set form = excluded.form, state = excluded.state, text = excluded.text,
         section_headings = excluded.section_headings, replaced = excluded.replaced, rules = excluded.rules,
-        known_mark = excluded.known_mark, read_at = clock_timestamp()
+        known_mark = excluded.known_mark, known_seq = excluded.known_seq, read_at = clock_timestamp()
 """
 _FORGET = """
     delete from restricted.document_text t using lifecycle.record r
@@ -137,7 +148,7 @@ def deidentify_notes(night: date, settings: Settings | None = None) -> dict[str,
             hot.commit()
             desk, tables = _Desk(books, keyring), list(_patient_tables(hot, settings))
             for at in range(0, len(due), PERSONS_AT_ONCE):
-                _read_wave(hot, desk, tables, reader, dict(due[at : at + PERSONS_AT_ONCE]), totals)
+                _read_wave(hot, desk, tables, reader, due[at : at + PERSONS_AT_ONCE], totals)
                 _tell(running, totals, at, len(due))
         running.count(**totals)
         return dict(totals)
@@ -168,8 +179,11 @@ def _tell(running: Step, totals: Counter[str], done: int, of: int) -> None:
     running.count(**totals, persons_left=max(0, of - done - PERSONS_AT_ONCE))
 
 
-def _read_wave(hot, desk: _Desk, tables, reader: Reader, marks: dict[UUID, int], totals: Counter[str]) -> None:
-    """Some persons, in one transaction."""
+def _read_wave(
+    hot, desk: _Desk, tables, reader: Reader, due: Sequence[tuple[UUID, int, int]], totals: Counter[str]
+) -> None:
+    """Some persons, in one transaction. ``due`` are their keys with mark and newest batch."""
+    marks = {person: (mark, seq) for person, mark, seq in due}
     links = dict(
         hot.execute(
             "select person_token, person_key from restricted.person_link where person_key = any(%s)", [list(marks)]
@@ -191,7 +205,9 @@ def _read_wave(hot, desk: _Desk, tables, reader: Reader, marks: dict[UUID, int],
     asked = {
         "tokens": list(links),
         "rules": reader.digest,
-        "marks": orjson.dumps({str(k): v for k, v in marks.items()}).decode(),
+        "persons": list(marks),
+        "marks": [mark for mark, _ in marks.values()],
+        "seqs": [seq for _, seq in marks.values()],
     }
     written: list[tuple] = []
     with hot.cursor(name="documents", binary=True) as cursor:
@@ -217,7 +233,7 @@ def _read_wave(hot, desk: _Desk, tables, reader: Reader, marks: dict[UUID, int],
                         made.headings,
                         Jsonb(made.replaced),
                         reader.digest,
-                        marks[person],
+                        *marks[person],
                     )
                 )
     _write(hot, written)

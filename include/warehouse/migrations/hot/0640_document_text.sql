@@ -9,6 +9,7 @@ create table restricted.document_text (
     replaced jsonb not null default '{}', -- class of identifier -> how many; numbers only
     rules text not null,                  -- digest of rules, dictionaries and policy: other rules, other text
     known_mark bigint not null,           -- of the patient records that were known; other records, other text
+    known_seq bigint not null,            -- newest batch with a record of the patient that was known
     read_at timestamptz not null default clock_timestamp(),
     constraint text_where_read check ((state in ('read', 'cut')) = (text is not null))
 );
