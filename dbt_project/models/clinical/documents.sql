@@ -14,8 +14,7 @@ persons as (
 
 texts as (
 
-    -- Made without identifiers before the build, by the policy on free text.
-    select record_id, form, state, text, section_headings from {{ source('restricted', 'document_text') }}
+    select record_id, form, state, text, section_headings from {{ ref('int_documents__texts') }}
 
 ),
 

@@ -82,12 +82,11 @@ _DUE = """
     order by person_key
 """
 _DOCUMENTS = """
-    select r.record_id, r.person_token, link.person_key, r.body, r.sealed from raw.resource r
+    select r.record_id, r.person_token, link.person_key, r.content, r.sealed from restricted.sealed_document r
     join restricted.person_link link using (person_token)
     join unnest(%(persons)s::uuid[], %(marks)s::bigint[], %(seqs)s::bigint[]) as person (person_key, mark, seq) using (person_key)
     left join restricted.document_text t on t.record_id = r.record_id
-    where r.resource_type = 'DocumentReference' and not r.is_deleted and r.sealed is not null
-      and r.person_token = any(%(tokens)s) and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> person.mark or t.known_seq < person.seq)
+    where r.person_token = any(%(tokens)s) and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> person.mark or t.known_seq < person.seq)
 """
 _WRITE = """
     insert into restricted.document_text (record_id, person_token, form, state, text, section_headings, replaced, rules, known_mark, known_seq)
@@ -198,8 +197,7 @@ def _read_wave(
         "select person_token, birth_date from restricted.person_evidence where birth_date is not null and person_token = any(%s)",
         [list(links)],
     ).fetchall():
-        told[links[token]].births.add(birth)
-        told[links[token]].dates.add(birth)
+        told[links[token]].add_birth(birth)
     _learn_documents(hot, desk, links, told)
     _learn_tables(hot, desk, tables, links, told)
     asked = {
@@ -213,12 +211,12 @@ def _read_wave(
     with hot.cursor(name="documents", binary=True) as cursor:
         cursor.execute(_DOCUMENTS, asked)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            for record_id, token, person, body, sealed in rows:
+            for record_id, token, person, content, sealed in rows:
                 opened = desk.open(record_id, token, sealed)
                 if opened is None:
                     totals["closed"] += 1
                     continue
-                made = read_document(merge(body, opened), told[person], str(person), reader)
+                made = read_document(merge({"content": content or []}, opened), told[person], str(person), reader)
                 totals[made.state] += 1
                 totals["replaced"] += sum(made.replaced.values())
                 if len(written) >= _ROWS_WRITTEN_AT_ONCE:
@@ -250,14 +248,14 @@ def _write(hot, written: list[tuple]) -> None:
 def _learn_documents(hot, desk: _Desk, links: dict[UUID, UUID], told: dict[UUID, Told]) -> None:
     with hot.cursor(name="patients", binary=True) as cursor:
         cursor.execute(
-            """select record_id, person_token, body, sealed from raw.resource
+            """select record_id, person_token, sealed from raw.resource
                where resource_type in ('Patient', 'RelatedPerson') and sealed is not null and person_token = any(%s)""",
             [list(links)],
         )
-        for record_id, token, body, sealed in cursor:
+        for record_id, token, sealed in cursor:
             opened = desk.open(record_id, token, sealed)
             if opened is not None:
-                told[links[token]].add_patient(merge(body or {}, opened))
+                told[links[token]].add_patient(opened)
 
 
 def _learn_tables(hot, desk: _Desk, tables, links: dict[UUID, UUID], told: dict[UUID, Told]) -> None:

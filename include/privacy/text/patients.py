@@ -40,7 +40,7 @@ class Told:
         return any(not day[:4].isdigit() or int(day[:4]) < year - age for day in self.births)
 
     def add_patient(self, resource: Mapping[str, Any]) -> None:
-        """A Patient or RelatedPerson as received: contacts and general practitioners too."""
+        """The sealed part of a Patient or RelatedPerson: contacts and general practitioners too."""
         for person in (resource, *_items(resource, "contact")):
             self.names.update(_names(person.get("name")))
             self.identifiers.update(_values(person, "telecom"))
@@ -51,11 +51,11 @@ class Told:
         if isinstance(resource.get("id"), str):
             self.identifiers.add(resource["id"])
         self.names.update(displays(resource))
-        if isinstance(resource.get("birthDate"), str) and resource.get("resourceType") == "Patient":
-            self.births.add(resource["birthDate"])
-        self.dates.update(
-            resource[name][:10] for name in ("birthDate", "deceasedDateTime") if isinstance(resource.get(name), str)
-        )
+
+    def add_birth(self, day: str) -> None:
+        """A birth date as written by a source."""
+        self.births.add(day)
+        self.dates.add(day)
 
     def add_identifiers(self, said: Identifiers) -> None:
         """A patient row of a table, as the contract's classes sort it."""

@@ -20,7 +20,12 @@ comment on table restricted.document_text is 'One row per version of a document 
 create index on raw.resource (person_token) where resource_type in ('Patient', 'RelatedPerson', 'DocumentReference');
 
 -- The role that may open everybody's identifiers to search for them also reads notes; it adds no other secret.
-grant select (body, last_updated) on raw.resource to leak_scanner;
+-- Of a document's clear part it sees what its attachments are, and no more.
+create view restricted.sealed_document as
+    select record_id, person_token, body -> 'content' as content, sealed from raw.resource
+    where resource_type = 'DocumentReference' and not is_deleted and sealed is not null;
+comment on view restricted.sealed_document is 'One row per version of a document received: the clear part of its attachments and the sealed rest.';
+grant select on restricted.sealed_document to leak_scanner;
 grant select on restricted.person_evidence to leak_scanner;
 grant select, insert, update, delete on restricted.document_text to leak_scanner;
 grant select, delete on restricted.document_text to transformer;
