@@ -114,6 +114,10 @@ quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it s
 measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DECK=folder OUT=results.csv (value sets: deck or PLUMBLINE_TERMINOLOGY)
 	@$(PY) -m include.measures deck "$(or $(DECK),deck)" --out "$(or $(OUT),measures.csv)"
 
+.PHONY: deidentify
+deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl, SURROGATES=1, PROFILE=expert_determination
+	@$(PY) -m include.privacy.text "$(or $(IN),notes.jsonl)" "$(or $(OUT),out.jsonl)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \

@@ -121,7 +121,7 @@ def _forget_persons(books, tokens: Collection[UUID]) -> int:
     """Who the tokens belong to; a person none of whose tokens is left goes as well."""
     ids = list(tokens)
     removed = 0
-    for table in ("person_link", "person_evidence"):
+    for table in ("person_link", "person_evidence", "document_text"):
         query = sql.SQL("delete from restricted.{} where person_token = any(%s)").format(sql.Identifier(table))
         removed += books.execute(query, [ids]).rowcount
     return (

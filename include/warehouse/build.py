@@ -152,11 +152,16 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
         people = hot.execute(
             "select count(*), sum(hashtextextended(person_token::text || person_key::text, 0)) from restricted.person_link"
         ).fetchone()
+        texts = hot.execute(
+            "select count(*), sum(hashtextextended(record_id::text || rules || known_mark, 0)) from restricted.document_text"
+        ).fetchone()
         contracts = hot.execute(
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
         terminology = hot.execute("select max(sha256) from terminology.folder").fetchone()
-    parts = [dbt_variables(night), newest, promoted, *people, *contracts, *terminology, _project_digest(), release()]
+    parts = [
+        dbt_variables(night), newest, promoted, *people, *texts, *contracts, *terminology, _project_digest(), release(),
+    ]  # fmt: skip
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 

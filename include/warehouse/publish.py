@@ -193,6 +193,9 @@ def _copy(hot, warm, candidate: Candidate, name: str, version: int) -> None:
     warm.execute(sql.SQL("alter table {} alter column _version set not null").format(table))
     if any(column.name == "person_key" for column in candidate.columns):
         warm.execute(sql.SQL("create index on {} (person_key)").format(table))
+    for column in candidate.columns:
+        if column.type == "tsvector":
+            warm.execute(sql.SQL("create index on {} using gin ({})").format(table, sql.Identifier(column.name)))
 
 
 def _ensure_parent_and_view(warm: psycopg.Connection, candidate: Candidate) -> None:

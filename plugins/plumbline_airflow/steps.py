@@ -85,6 +85,15 @@ def resolve() -> None:
 
 @task
 @value_free
+def notes() -> None:
+    """Make documents' text without identifiers."""
+    from include.privacy.text.notes import deidentify_notes
+
+    deidentify_notes(tonight())
+
+
+@task
+@value_free
 def build() -> None:
     """Run dbt: staging, intermediate and the candidate marts."""
     from include.warehouse.build import build_marts
