@@ -69,7 +69,9 @@ def _line(line: GroupLine, names: int, top: float, is_share: bool) -> str:
         return f"{row.subgroup:<{names}} {'–':>8} {row.status:>18} {people:>8}"
     low, high = (format_rate(limit, is_share) for limit in (row.rate_lower, row.rate_upper))
     plot = interval_bar(row.rate, row.rate_lower, row.rate_upper, top)
-    text = f"{row.subgroup:<{names}} {format_rate(row.rate, is_share):>8} {f'{low} to {high}':>18} {people:>8}  {plot}  "
+    text = (
+        f"{row.subgroup:<{names}} {format_rate(row.rate, is_share):>8} {f'{low} to {high}':>18} {people:>8}  {plot}  "
+    )
     return (text + ("reference" if line.is_reference else _gap_text(line, is_share))).rstrip()
 
 
