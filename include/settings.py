@@ -32,11 +32,14 @@ class Settings:
     bucket_cold: str
     bucket_archive: str
     bucket_audit: str
+    bucket_backup: str
+    bucket_backup_keys: str
     sources_file: Path | None
     day: date | None
     timezone: ZoneInfo
     strict: bool
     alert_webhook: str | None
+    escrow_recipient: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -62,11 +65,14 @@ class Settings:
             bucket_cold=known.get("PLUMBLINE_BUCKET_COLD", "cold"),
             bucket_archive=known.get("PLUMBLINE_BUCKET_ARCHIVE", "archive"),
             bucket_audit=known.get("PLUMBLINE_BUCKET_AUDIT", "audit"),
+            bucket_backup=known.get("PLUMBLINE_BUCKET_BACKUP", "backup"),
+            bucket_backup_keys=known.get("PLUMBLINE_BUCKET_BACKUP_KEYS", "backup-keys"),
             sources_file=Path(sources).resolve() if sources else None,
             day=date.fromisoformat(day) if day else None,
             timezone=ZoneInfo(known.get("PLUMBLINE_TIMEZONE", "UTC")),
             strict=known.get("STRICT", "") not in ("", "0", "false", "no"),
             alert_webhook=known.get("PLUMBLINE_ALERT_WEBHOOK"),
+            escrow_recipient=known.get("PLUMBLINE_ESCROW_RECIPIENT"),
         )
 
     def night(self) -> date:

@@ -78,8 +78,8 @@ def renew_hot(stack: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
         for database in DATABASES:
             _renew(stack, database)
         mark = uuid4().hex[:8]
-        for bucket in ("landing", "cold", "archive", "audit"):
-            monkeypatch.setenv(f"PLUMBLINE_BUCKET_{bucket.upper()}", f"{bucket}-{mark}")
+        for bucket in ("landing", "cold", "archive", "audit", "backup", "backup_keys"):
+            monkeypatch.setenv(f"PLUMBLINE_BUCKET_{bucket.upper()}", f"{bucket.replace('_', '-')}-{mark}")
         monkeypatch.setenv("PLUMBLINE_HOME", str(stack.home))
         settings = Settings.from_environment(os.environ)
         ensure_buckets(settings, audit_bucket=f"audit-{mark}")

@@ -8,6 +8,9 @@ files       list the files in cold and archive
 retrieve    bring a record back, from whichever tier; find tells where records are
 rehydrate   bring a month (or all of them, before a full refresh of staging) back to hot, on loan until a day
 reconcile   check that every record is in exactly one place
+token       the person token of an id read from standard input; erase and hold take it
+erase       what erasing a person would reach; --do erases for good (a reason, two names)
+erasures    list erasures, or print one's receipt
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 from include.errors import PlumblineError
+from include.lifecycle import desk_erasure
 from include.settings import Settings
 
 
@@ -219,6 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     _asked_by(_verb(verbs, "retrieve", _retrieve)).add_argument("records", nargs="+", type=UUID)
     _rehydrate_arguments(_asked_by(_verb(verbs, "rehydrate", _rehydrate)))
     _verb(verbs, "reconcile", _reconcile).add_argument("--deep", action="store_true", help="read every file")
+    desk_erasure.add_verbs(partial(_verb, verbs), _two_names)
     return parser
 
 

@@ -8,6 +8,9 @@ from datetime import date
 
 from include.errors import PlumblineError
 from include.lifecycle import archive, destroy, expire_landing, ledger, rehydrate, tier_out
+from include.lifecycle.abandoned import is_watching, sweep_abandoned
+from include.lifecycle.erase import resume_erasures
+from include.lifecycle.erase_objects import erase_what_came_again
 from include.lifecycle.object_locks import guard_objects
 from include.lifecycle.plan import Move, plan_moves
 from include.lifecycle.policy import load_retention
@@ -74,13 +77,28 @@ def _nothing_to_do(night: date) -> bool:
         plan = ledger.newest_plan(hot, night)
         if plan is None or plan.lines or plan.policy_sha256 != load_retention().sha256 or ledger.open_moves(hot):
             return False
+        if (
+            is_watching(hot)
+            or hot.execute("select exists (select from lifecycle.erasure where state <> 'done')").fetchone()[0]
+        ):
+            return False
         return hot.execute("select not exists (select from lifecycle.cold_file where tier = 'archive')").fetchone()[0]
+
+
+def _waits_to_be_erased(hot) -> bool:
+    return hot.execute(
+        """select exists (select from lifecycle.erasure where state <> 'done')
+               or exists (select from quality.quarantine where reason_code = 'erased_person' and state = 'open')"""
+    ).fetchone()[0]
 
 
 def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
     """The same with what the movers need at hand, for callers who bring their own store or policy."""
-    _one_at_a_time(work, turn_seconds)
+    one_at_a_time(work, turn_seconds)
     counts = dict(_NOTHING)
+    counts["late_copies_removed"] = sweep_abandoned(work)
+    counts["erasures_finished"] = resume_erasures(work)
+    counts["objects_without_erased"] = erase_what_came_again(work)
     counts["resumed"] = resume(work)
     plan = ledger.newest_plan(work.hot, work.night)
     if plan is None or plan.policy_sha256 != work.retention.sha256:
@@ -95,6 +113,7 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
             continue
         _apply_line(work, plan.plan_id, line, now.get(line.unit), counts)
     counts |= guard_objects(work)
+    counts["late_copies_removed"] += sweep_abandoned(work)
     planned = {line.unit for line in plan.lines}
     counts["new_since_plan"] = sum(move.happens and name not in planned for name, move in now.items())
     return counts
@@ -182,8 +201,8 @@ def _was_done(work: Work, line: ledger.PlanLine) -> bool:
     )
 
 
-def _one_at_a_time(work: Work, turn_seconds: float) -> None:
-    """Take the one turn there is. The session of a killed run keeps it for the moment Postgres needs to notice."""
+def one_at_a_time(work: Work, turn_seconds: float) -> None:
+    """Take the one turn there is, for as long as the connection lasts; again by the same connection is fine. The session of a killed run keeps it for the moment Postgres needs to notice."""
     deadline = time.monotonic() + turn_seconds
     while not work.hot.execute("select pg_try_advisory_lock(hashtext('lifecycle.apply'))").fetchone()[0]:
         if time.monotonic() >= deadline:

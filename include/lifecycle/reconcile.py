@@ -166,21 +166,29 @@ def _stored_files(hot, listed: dict[str, dict[str, int]]) -> Iterator[Finding]:
 
 def _strays(hot, listed: dict[str, dict[str, int]]) -> Iterator[Finding]:
     """Objects nobody speaks for. Those of a move under way are spoken for by the move."""
-    spoken_for = {"cold": set(), "archive": set()}
+    spoken_for, abandoned = {"cold": set(), "archive": set()}, set()
     for key, tier, moving, remains in hot.execute(
         """select f.object_key, f.tier, exists (select from lifecycle.move m left join lifecycle.move_file x using (move_id)
                        where m.state in ('copying', 'verified', 'catalogued')
                          and (x.file_id = f.file_id or m.subject = f.object_key)),
                   f.bytes_remain_until is not null from lifecycle.cold_file f"""
     ):
+        abandoned |= {key} if tier == "abandoned" else set()
         places = {"cold", "archive"} if moving else {tier} & {"cold", "archive"}
         for place in places | ({"archive"} if remains else set()):
             spoken_for[place].add(key)
     for tier, sizes in listed.items():
         for key in sorted(sizes.keys() - spoken_for[tier]):
-            yield Finding(
-                "stray_object", key, 1, f"the {tier} bucket has an object that the catalogue does not place there"
-            )
+            yield _stray(tier, key, late=tier == "cold" and key in abandoned)
+
+
+def _stray(tier: str, key: str, *, late: bool) -> Finding:
+    if late:
+        says = (
+            "the store finished an upload of an abandoned copy late; nobody can open it, and the next apply removes it"
+        )
+        return Finding("late_copy", key, 1, says)
+    return Finding("stray_object", key, 1, f"the {tier} bucket has an object that the catalogue does not place there")
 
 
 def _leftovers(hot) -> Iterator[Finding]:

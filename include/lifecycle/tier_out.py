@@ -70,11 +70,15 @@ def finish(work: Work, move_id: int) -> None:
 
 
 def abandon(work: Work, move_id: int) -> None:
-    """Throw away the files of a copy that was never catalogued; hot has their rows."""
+    """Throw away the files of a copy that was never catalogued; hot has their rows. What the store finishes later of an upload
+    that a kill cut off is removed by ``abandoned.sweep_abandoned``."""
     for file_id, key, key_id in _files(work, move_id):
         store.remove_all_versions(work.s3, work.cold, key)
         work.keys.destroy(key_id)
-        work.hot.execute("update lifecycle.cold_file set tier = 'abandoned' where file_id = %s", [file_id])
+        work.hot.execute(
+            "update lifecycle.cold_file set tier = 'abandoned', abandoned_at = clock_timestamp() where file_id = %s",
+            [file_id],
+        )
 
 
 def _take_up(work: Work, move: Move) -> int:

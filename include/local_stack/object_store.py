@@ -131,7 +131,7 @@ def inner_sockets(ports: Mapping[str, int]) -> list[Path]:
 def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]:
     """Make the buckets that are missing; returns their names.
 
-    landing keeps versions; archive and audit can lock objects, which a bucket can only learn when it is made.
+    landing keeps versions; archive, audit and backup can lock objects, which a bucket can only learn when it is made.
     """
     s3 = _client(settings)
     present = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
@@ -140,6 +140,8 @@ def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]
         settings.bucket_cold: False,
         settings.bucket_archive: True,
         audit_bucket: True,
+        settings.bucket_backup: True,
+        settings.bucket_backup_keys: False,
     }
     for name, locks in wanted.items():
         if name not in present:

@@ -21,6 +21,12 @@ def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
+def _age_identity() -> str:
+    import pyrage
+
+    return str(pyrage.x25519.Identity.generate())
+
+
 def makers() -> Mapping[str, Callable[[], str]]:
     """Every secret a stack has, with what makes it. File names are the contract with Settings.secret."""
     databases = {f"pg_{role}": _password for role in (SUPERUSER, OWNER, AIRFLOW, *ROLES)}
@@ -29,6 +35,8 @@ def makers() -> Mapping[str, Callable[[], str]]:
         "s3_secret_key": lambda: secrets.token_urlsafe(30),
         "s3_inner_key": lambda: secrets.token_hex(32),
     }
+    # Opens backups of the keys. On an installation of your own it is kept off the machine: PLUMBLINE_ESCROW_RECIPIENT.
+    escrow = {"escrow_identity": _age_identity}
     airflow = {
         "airflow_fernet_key": _fernet_key,
         "airflow_jwt_secret": lambda: secrets.token_urlsafe(48),
@@ -36,7 +44,7 @@ def makers() -> Mapping[str, Callable[[], str]]:
         "airflow_admin_password": lambda: secrets.token_urlsafe(12),
         "redis_password": lambda: secrets.token_hex(24),
     }
-    return {**databases, **store, **airflow}
+    return {**databases, **store, **escrow, **airflow}
 
 
 def ensure_secrets(home: Home) -> list[str]:

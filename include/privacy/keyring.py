@@ -5,7 +5,7 @@ incomplete or altered is an error, because a new key in its place would unlink e
 
 Everything secret is in files of mode 0600 in one folder of mode 0700. ``keyring.json`` lists the files with a check
 value each, and is itself signed with the token key, so that a key of another keyring or a changed list is noticed.
-Another place of key-encryption keys (AWS KMS) would hand out its unwrapped key under the same ``Keyring``.
+A version whose key-encryption key an AWS KMS key wraps (``kek-0002.kms``) is opened by ``include.privacy.kms``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from include.errors import PlumblineError
@@ -43,11 +44,18 @@ class Keyring:
     current_version: int
     landing_identity: str = field(repr=False)
     landing_recipient: str
+    folder: Path | None = field(default=None, compare=False, repr=False)
 
     def key_encryption_key(self, version: int) -> bytes:
-        """The key-encryption key of a version. Raises KeyringError if this keyring does not have it."""
+        """The key-encryption key of a version. Raises KeyringError if this keyring does not have it.
+
+        A version added since the keyring was read is looked for in its folder: a night goes on while keys are rotated.
+        """
+        known = self.key_encryption_keys
+        if version not in known and self.folder is not None:
+            known = load_keyring(self.folder).key_encryption_keys
         try:
-            return self.key_encryption_keys[version]
+            return known[version]
         except KeyError as cause:
             raise KeyringError(
                 found=f"a data key wrapped under key-encryption key version {version}, which this keyring does not have",
@@ -107,27 +115,68 @@ def load_keyring(folder: Path) -> Keyring:
             expected="the list of files as the keyring was made or last rotated",
             action=_RESTORE,
         )
-    keks = {int(name[4:-4]): _key(text, name) for name, text in texts.items() if name.startswith("kek-")}
+    keks = {int(name[4:-4]): _open_kek(text, name) for name, text in texts.items() if name.startswith("kek-")}
     if manifest["current"] not in keks:
         raise KeyringError(
             found="the current key-encryption key is not in the keyring",
             expected="its file beside the others",
             action=_RESTORE,
         )
-    return Keyring(token_key, keks, manifest["current"], texts[LANDING_IDENTITY], manifest["landing_recipient"])
+    return Keyring(token_key, keks, manifest["current"], texts[LANDING_IDENTITY], manifest["landing_recipient"], folder)
 
 
-def add_key_encryption_key(folder: Path) -> int:
-    """Add the next version and make it current; older versions stay to open what they wrapped. Returns the version."""
+def add_key_encryption_key(folder: Path, kms_key_id: str | None = None) -> int:
+    """Add the next version and make it current; older versions stay to open what they wrapped. Returns the version.
+
+    With ``kms_key_id`` the file holds the key wrapped by that AWS KMS key. Raises KmsError where KMS refuses.
+    """
     keyring, manifest = load_keyring(folder), _read_manifest(folder)
-    version = max(keyring.key_encryption_keys) + 1
-    text = secrets.token_bytes(KEY_BYTES).hex()
-    path = folder / _kek_file(version)
+    # Never a number that was used before, also of a version that was retired.
+    version = max(*keyring.key_encryption_keys, manifest.get("highest", 0)) + 1
+    text, path = secrets.token_bytes(KEY_BYTES).hex(), folder / _kek_file(version)
+    if kms_key_id is not None:
+        from include.privacy.kms import wrap_kek
+
+        text, path = wrap_kek(bytes.fromhex(text), version, kms_key_id), path.with_suffix(".kms")
     path.unlink(missing_ok=True)  # left by a try that ended before the manifest named it: nothing was wrapped with it
     _write_private(path, text + "\n")
     files = {**manifest["files"], path.name: _check_value(text)}
-    _write_manifest(folder, keyring.token_key, version, files, keyring.landing_recipient)
+    made = {**manifest.get("made", {}), str(version): datetime.now(UTC).date().isoformat()}
+    _write_manifest(folder, keyring.token_key, version, files, keyring.landing_recipient, made=made, highest=version)
     return version
+
+
+def made_on(folder: Path) -> dict[int, date]:
+    """When versions were made; the first of a keyring is not in it."""
+    return {int(version): date.fromisoformat(day) for version, day in _read_manifest(folder).get("made", {}).items()}
+
+
+def remove_key_encryption_key(folder: Path, version: int) -> None:
+    """Take a version out of the keyring for good. ``include.privacy.rotation.retire`` makes sure that nothing needs it."""
+    keyring, manifest = load_keyring(folder), _read_manifest(folder)
+    names = [name for name in manifest["files"] if name.startswith(f"kek-{version:04d}.")]
+    if not names or version == keyring.current_version:
+        raise KeyringError(
+            found=f"version {version} is {'the current one' if names else 'not in the keyring'}",
+            expected="an older version",
+            action="rotate first, re-wrap, and retire the version before",
+        )
+    files = {name: value for name, value in manifest["files"].items() if name not in names}
+    kept = {word: manifest[word] for word in ("made",) if word in manifest}
+    highest = max(manifest.get("highest", 0), *keyring.key_encryption_keys)
+    _write_manifest(
+        folder, keyring.token_key, keyring.current_version, files, keyring.landing_recipient, **kept, highest=highest
+    )
+    for name in names:
+        (folder / name).unlink()
+
+
+def _open_kek(text: str, name: str) -> bytes:
+    if not name.endswith(".kms"):
+        return _key(text, name)
+    from include.privacy.kms import unwrap_kek
+
+    return unwrap_kek(text, int(name[4:-4]))
 
 
 def _kek_file(version: int) -> str:
@@ -154,8 +203,10 @@ def _signature(token_key: bytes, manifest: Mapping[str, object]) -> str:
     return hmac.digest(token_key, json.dumps(signed, sort_keys=True).encode(), "sha256").hex()
 
 
-def _write_manifest(folder: Path, token_key: bytes, current: int, files: Mapping[str, str], recipient: str) -> None:
-    manifest = {"format": _FORMAT, "current": current, "files": dict(files), "landing_recipient": recipient}
+def _write_manifest(
+    folder: Path, token_key: bytes, current: int, files: Mapping[str, str], recipient: str, **more: object
+) -> None:
+    manifest = {"format": _FORMAT, "current": current, "files": dict(files), "landing_recipient": recipient, **more}
     manifest["signature"] = _signature(token_key, manifest)
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".keyring-")  # mkstemp makes files of mode 0600
     with os.fdopen(descriptor, "w") as file:

@@ -43,6 +43,12 @@ def read_published(settings: Settings, measure_id: str | None = None) -> Publish
         ) from error
 
 
+_RESULTS = """
+    select * from measures.results_by_group where %(measure)s::text is null or measure_id = %(measure)s"""
+_DISPARITIES = """
+    select * from equity.disparities where %(measure)s::text is null or measure_id = %(measure)s"""
+
+
 def _read(warm: psycopg.Connection, measure_id: str | None) -> Published:
     warm.execute("set transaction isolation level repeatable read, read only")
     measures = warm.execute("select * from measures.catalogue order by measure_id").fetchall()
@@ -53,12 +59,11 @@ def _read(warm: psycopg.Connection, measure_id: str | None) -> Published:
             action="give MEASURE= one of these",
         )
     only = {"measure": measure_id}
-    where = "where %(measure)s::text is null or measure_id = %(measure)s"
     return Published(
         night=warm.execute(
             "select max(night) from governance.published_version where relation = 'measures.results_by_group'"
         ).fetchone()[0],
         measures=[row for row in measures if measure_id in (None, row.measure_id)],
-        results=warm.execute(f"select * from measures.results_by_group {where}", only).fetchall(),
-        disparities=warm.execute(f"select * from equity.disparities {where}", only).fetchall(),
+        results=warm.execute(_RESULTS, only).fetchall(),
+        disparities=warm.execute(_DISPARITIES, only).fetchall(),
     )

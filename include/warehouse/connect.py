@@ -22,6 +22,7 @@ ROLES = (
     "reader",
     "privacy_officer",
     "sealer",
+    "backup",
 )
 DATABASES = ("hot", "warm", "keys")
 

@@ -35,3 +35,31 @@ def verify() -> int:
     from include.audit.anchor import anchor_trail
 
     return anchor_trail(night_from_context(get_current_context()))
+
+
+@task
+@value_free
+def erase() -> str:
+    """Erase the person that the run names; returns the erasure's number, whose receipt is on the books."""
+    from include.lifecycle.erase import erase_asked
+
+    context = get_current_context()
+    return erase_asked(night_from_context(context), context["params"])
+
+
+@task
+@value_free
+def save() -> dict[str, int]:
+    """Save what is due and prove it; returns counts."""
+    from include.backups.back_up import back_up
+
+    return back_up(night_from_context(get_current_context()))
+
+
+@task
+@value_free
+def rehearse() -> float:
+    """Restore the newest backups into a scratch server and check them; returns the seconds it took."""
+    from include.backups.drill import restore_drill
+
+    return float(restore_drill(night_from_context(get_current_context())).seconds)

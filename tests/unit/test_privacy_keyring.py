@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from include.privacy.keyring import (
+    HMAC_KEY_FILE,
     LANDING_IDENTITY,
     MANIFEST,
-    HMAC_KEY_FILE,
     KeyringError,
     add_key_encryption_key,
     create_keyring,

@@ -1,0 +1,138 @@
+"""Backups: ``python -m include.backups <verb>``.
+
+now              save everything now, whatever is due
+due              save what is due on the day
+status           each class's frequency, newest backup and whether it is overdue; what there is, until when
+drill            restore the newest into a scratch server, check it, and say how long it takes
+restore          into the server of the settings, which must have none of the databases (--databases, --night)
+restore-keyring  write the keyring of the newest backup of keys into an empty folder (--to, --identity FILE)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from include.errors import PlumblineError
+from include.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0, or 1 with the error's text on stderr."""
+    parser = argparse.ArgumentParser(
+        prog="python -m include.backups", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("verb", choices=sorted(_VERBS))
+    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: the night the settings name")
+    parser.add_argument("--night", help="restore: the newest backup not later than this day")
+    parser.add_argument("--databases", nargs="+", choices=("hot", "warm", "keys"), default=["hot", "warm", "keys"])
+    parser.add_argument(
+        "--identity", type=Path, help="file with the escrow identity; default: the secret escrow_identity"
+    )
+    parser.add_argument("--to", type=Path, help="restore-keyring: an empty folder")
+    asked = parser.parse_args(arguments)
+    try:
+        settings = Settings.from_environment()
+        asked.day = asked.day or settings.night()
+        return _VERBS[asked.verb](asked, settings) or 0
+    except PlumblineError as problem:
+        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
+        return 1
+
+
+def _now(asked, settings: Settings, everything: bool = True) -> int:
+    from include.backups.back_up import back_up
+
+    print(", ".join(f"{name} {number}" for name, number in back_up(asked.day, settings, everything=everything).items()))
+    return 0
+
+
+def _due(asked, settings: Settings) -> int:
+    return _now(asked, settings, everything=False)
+
+
+def _status(asked, settings: Settings) -> int:
+    from include.backups.policy import due_classes
+    from include.lifecycle.policy import load_retention
+    from include.warehouse.connect import connect
+
+    retention = load_retention()
+    with connect("lifecycle", settings=settings) as books:
+        newest = dict(
+            books.execute(
+                "select c, max(night) from lifecycle.backup, unnest(classes) c where kind = 'hot' and verified_at is not null group by 1"
+            ).fetchall()
+        )
+        kept = books.execute(
+            """select kind, night, bytes, verified_at is not null, expires_on from lifecycle.backup
+               where removed_at is null order by kind, night desc, made_at desc"""
+        ).fetchall()
+    due = set(due_classes(retention, newest, asked.day))
+    for name, rule in sorted(retention.rules.items()):
+        print(f"{name:20} {rule.backup:8} newest {newest.get(name) or 'none':10}  {'due' if name in due else 'saved'}")
+    for kind, night, size, verified, expires in kept:
+        print(
+            f"{kind:5} {night}  {size / 1e6:9.1f} MB  {'verified' if verified else 'NOT VERIFIED'}  kept to {expires}"
+        )
+    return 0
+
+
+def _drill(asked, settings: Settings) -> int:
+    from include.backups.drill import restore_drill
+
+    drill = restore_drill(asked.day, settings)
+    for name, check in drill.checks.items():
+        told = ", ".join(f"{word} {value}" for word, value in check.items() if word != "passed")
+        print(f"{'ok  ' if check['passed'] else 'FAIL'} {name}: {told}")
+    print(f"recovered in {drill.seconds:.1f} s; {drill.nights_lost} finished night(s) are not in the backups")
+    return 0
+
+
+def _restore(asked, settings: Settings) -> int:
+    from include.backups import vault
+    from include.backups.restore import newest_of, restore
+    from include.privacy.keyring import load_keyring
+
+    keyring = load_keyring(settings.keyring_dir)
+    signing = vault.signing_key_of(keyring.token_key)
+    manifests = [newest_of(settings, kind, signing, asked.night) for kind in asked.databases]
+    restored = restore(
+        settings,
+        settings,
+        manifests,
+        landing_identity=keyring.landing_identity,
+        escrow_identity=_identity(asked, settings),
+    )
+    for manifest in restored.manifests:
+        print(f"{manifest.kind}: as of the night {manifest.night}")
+    print(f"{restored.erasures} erasure(s) applied again, {restored.rows_erased} row(s) and keys they took out; open")
+    return 0
+
+
+def _restore_keyring(asked, settings: Settings) -> int:
+    from include.backups.restore import newest_of, restore_keyring
+
+    if asked.to is None:
+        print("name an empty folder with --to", file=sys.stderr)
+        return 1
+    manifest = newest_of(settings, "keys", None, asked.night)
+    print(
+        f"{restore_keyring(settings, manifest, _identity(asked, settings), asked.to)} files of the night {manifest.night}"
+    )
+    return 0
+
+
+def _identity(asked, settings: Settings) -> str:
+    return asked.identity.read_text().strip() if asked.identity else settings.secret("escrow_identity")
+
+
+_VERBS = {
+    "now": _now, "due": _due, "status": _status, "drill": _drill, "restore": _restore, "restore-keyring": _restore_keyring,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
