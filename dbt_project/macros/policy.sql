@@ -10,7 +10,7 @@
         'equity_reference_rule': 'largest',
         'equity_reference_groups': {},
         'equity_weak_evidence_errors': 5,
-        'measure_years': 2,
+        'measure_years': 12,
     } -%}
     {%- if name not in given -%}
         {{ exceptions.raise_compiler_error("policy has no number called " ~ name ~ "; add it to include/policies and macros/policy.sql") }}

@@ -14,7 +14,9 @@ from include.sources.declared import Complaints
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "findings.yml"
 DIRECTIONS = ("improving", "worsening", "no clear change", "too few periods")
-WORDS = frozenset({"owner", "false_discovery_rate", "trend_fewest_periods", "trend_significance", "next_steps"})
+WORDS = frozenset({
+    "owner", "false_discovery_rate", "running_period_from", "trend_fewest_periods", "trend_significance", "next_steps"
+})  # fmt: skip
 CONDITIONS = frozenset({"ratio_at_least", "trend", "is_worse", "unknown_share_at_least"})
 
 
@@ -44,6 +46,7 @@ class FindingsPolicy:
 
     owner: str
     false_discovery_rate: float
+    running_period_from: float
     trend_fewest_periods: int
     trend_significance: float
     next_steps: tuple[Step, ...]
@@ -72,7 +75,7 @@ class FindingsPolicy:
 
 
 def _judge_numbers(said: Mapping[str, Any], complaints: Complaints) -> None:
-    for word in ("false_discovery_rate", "trend_significance"):
+    for word in ("false_discovery_rate", "running_period_from", "trend_significance"):
         if not _is_number(said.get(word)) or not 0 < said[word] < 1:
             complaints.add(f"{word} is not a number between 0 and 1")
     fewest = said.get("trend_fewest_periods")

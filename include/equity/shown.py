@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,15 @@ def told_periods(results: Iterable[Any]) -> dict[str, str]:
     return {measure_id: period for measure_id, (_, _, period) in told.items()}
 
 
+def has_run(period_kind: str, period: str, night: date) -> float:
+    """The share of a calendar year, or of an influenza season (August to March), that has passed by a night."""
+    first = int(period[:4])
+    is_season = period_kind == "influenza season"
+    start = date(first, 8, 1) if is_season else date(first, 1, 1)
+    end = date(first + 1, 4, 1) if is_season else date(first + 1, 1, 1)
+    return min(1.0, max(0.0, ((night - start).days + 1) / (end - start).days))
+
+
 def view_measure(
     measure: Any,
     results: Sequence[Any],
@@ -139,20 +149,20 @@ def _view_dimension(
     shrunken = dict(zip((row.subgroup for row in shown), _shrunk(shown), strict=True))
     large = [row for row in shown if row.is_known_group and (row.people or 0) >= equity.minimum_people]
     ranked = sorted(large, key=lambda row: shrunken[row.subgroup], reverse=measure.favourable_direction == "higher")
+    # Where the groups differ no more than their own errors make them, all are drawn to one rate: none is best or worst.
+    can_rank = len(ranked) > 1 and not math.isclose(shrunken[ranked[0].subgroup], shrunken[ranked[-1].subgroup])
     everybody = sum(row.people or 0 for row in rows)
     unknown = sum(row.people or 0 for row in rows if row.subgroup in UNKNOWN)
-    earlier = [
-        row for row in own if row.dimension == name and (row.is_period_closed or str(row.period) == str(now[0].period))
-    ]
+    every_period = [row for row in own if row.dimension == name]
     return DimensionView(
         name=name,
         reference=reference[0],
         reference_rule=reference[1] or "",
-        best=ranked[0].subgroup if len(ranked) > 1 else None,
-        worst=ranked[-1].subgroup if len(ranked) > 1 else None,
+        best=ranked[0].subgroup if can_rank else None,
+        worst=ranked[-1].subgroup if can_rank else None,
         unknown_share=unknown / everybody if everybody else 0.0,
         lines=tuple(
-            _line(row, reference[0], shrunken.get(row.subgroup, math.nan), earlier, measure, equity, findings)
+            _line(row, reference[0], shrunken.get(row.subgroup, math.nan), every_period, measure, equity, findings)
             for row in rows
         ),
         summaries=tuple(_summaries(name, shown, reference[0], measure)),
@@ -172,12 +182,12 @@ def _shrunk(rows: Sequence[Any]) -> Sequence[float]:
 
 
 def _line(
-    row: Any, reference: str | None, shrunken: float, earlier: Sequence[Any], measure: Any, equity: EquityPolicy,
+    row: Any, reference: str | None, shrunken: float, every_period: Sequence[Any], measure: Any, equity: EquityPolicy,
     findings: FindingsPolicy,
 ) -> GroupLine:  # fmt: skip
     history: tuple[Gap, ...] = ()
     if reference is not None and row.subgroup != reference:
-        history = tuple(gaps_over_time(row.subgroup, reference, earlier))
+        history = tuple(gaps_over_time(row.subgroup, reference, every_period))
     now = next((gap for gap in history if gap.period == str(row.period)), None)
     sign = 1 if measure.favourable_direction == "lower" else -1
     closed = [sign * gap.estimate for gap in history if gap.is_closed]

@@ -135,7 +135,8 @@ def _histories(dimension: DimensionView, is_share: bool) -> Iterator[str]:
     yield f"  the gap to {dimension.reference} over the last {max(len(line.history) for line in told)} period(s)"
     names = max(len(line.row.subgroup) for line in told)
     for line in told:
-        shown = "  ".join(_point(gap, is_share) for gap in line.history[-6:])
+        ends = line.history if len(line.history) <= 3 else (line.history[0], *line.history[-2:])
+        shown = "  ".join(_point(gap, is_share) for gap in ends)
         yield f"  {line.row.subgroup:<{names}}  {trail(line.history)}  {shown}"
         if line.trend:
             yield f"  {'':<{names}}  {_trend_text(line, is_share)}"

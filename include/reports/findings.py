@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from include.equity.findings_policy import FindingsPolicy
-from include.equity.shown import UNKNOWN, gaps_over_time, told_periods
+from include.equity.shown import UNKNOWN, gaps_over_time, has_run, told_periods
 from include.equity.trends import judge
 
 DIMENSIONS = {
@@ -49,18 +49,20 @@ class Finding:
     since: str
     trend: str
     next_step: str
+    is_running: bool = False
 
 
 def find_gaps(facts: Any, *, most: int = 12, policy: FindingsPolicy | None = None) -> list[Finding]:
     """The gaps that are told, the largest ratio first; one for each measure and dimension.
 
+    Looked at are the told period of each measure and, when the policy's share of it has passed, the period that still runs.
     Told is a gap whose interval excludes none and that Benjamini and Hochberg's procedure keeps at the policy's false
     discovery rate, over all gaps of the night that could have been told. Groups that are too small, not known or hidden
     could not.
     """
     policy = policy or FindingsPolicy.load()
     measures = {row.measure_id: row for row in facts.measures}
-    periods = told_periods(facts.results)
+    periods = _periods_looked_at(facts, policy)
     rates = {(r.measure_id, r.period, r.dimension, r.subgroup): r for r in facts.results}
     by_dimension: dict[tuple[str, str], list[Any]] = {}
     for row in facts.results:
@@ -69,7 +71,7 @@ def find_gaps(facts: Any, *, most: int = 12, policy: FindingsPolicy | None = Non
         row
         for row in facts.disparities
         if row.statistic == "rate_difference"
-        and str(row.period) == periods.get(row.measure_id)
+        and (row.measure_id, str(row.period)) in periods
         and row.measure_id in measures
         and _can_be_told(row)
     ]
@@ -79,7 +81,7 @@ def find_gaps(facts: Any, *, most: int = 12, policy: FindingsPolicy | None = Non
     ]
     ranked = sorted(
         (gap for gap in gaps if gap is not None),
-        key=lambda gap: (not gap.is_worse, -gap.ratio, gap.measure_id, gap.dimension),
+        key=lambda gap: (not gap.is_worse, -gap.ratio, gap.is_running, gap.measure_id, gap.dimension),
     )
     seen: set[tuple[str, str]] = set()
     return [
@@ -87,6 +89,20 @@ def find_gaps(facts: Any, *, most: int = 12, policy: FindingsPolicy | None = Non
         for gap in ranked
         if not ((gap.measure_id, gap.dimension) in seen or seen.add((gap.measure_id, gap.dimension)))
     ][:most]
+
+
+def _periods_looked_at(facts: Any, policy: FindingsPolicy) -> set[tuple[str, str]]:
+    night = getattr(facts.night, "night", facts.night)
+    told = set(told_periods(facts.results).items())
+    running = {
+        (row.measure_id, str(row.period))
+        for row in facts.results
+        if row.dimension == "all"
+        and not row.is_period_closed
+        and row.rate is not None
+        and has_run(row.period_kind, str(row.period), night) >= policy.running_period_from
+    }
+    return told | running
 
 
 def kept_at_rate(rows: Sequence[Any], rate: float) -> list[Any]:
@@ -124,7 +140,7 @@ def _word(row: Any, measure: Any, rates: dict, of_dimension: Sequence[Any], poli
     trend, since = _course(row, measure, of_dimension, policy)
     unknown = _unknown_share([each for each in of_dimension if each.period == row.period])
     sentence = (
-        f"{measure.title}, {row.period}, by {dimension_name(row.dimension)}: {row.comparison_group} "
+        f"{measure.title}, {row.period}{'' if own.is_period_closed else ' so far'}, by {dimension_name(row.dimension)}: {row.comparison_group} "
         f"{format_rate(own.rate, is_share)} against {format_rate(reference.rate, is_share)} for {row.reference_group} "
         f"({row.reference_rule}): {format_gap(row.estimate, is_share)} "
         f"(95% interval {format_gap(row.lower_limit, is_share, unit=False)} to {format_gap(row.upper_limit, is_share, unit=False)}, "
@@ -141,6 +157,7 @@ def _word(row: Any, measure: Any, rates: dict, of_dimension: Sequence[Any], poli
         since=since,
         trend=trend,
         next_step=policy.advice(ratio=ratio, trend=trend, is_worse=is_worse, unknown_share=unknown),
+        is_running=not own.is_period_closed,
     )
 
 
