@@ -57,8 +57,10 @@ def remove_rows(settings: Settings, tokens: Collection[UUID], person_keys: Colle
             if role == "transformer":
                 # The marts no longer stand on what they were built from: the next build makes them anew.
                 books.execute("delete from quality.build_state")
-                counts[name] += _forget_persons(books, tokens)
+                counts[name] += _forget_persons(books, tokens, person_keys)
             if role == "publisher":
+                keys = [str(key) for key in person_keys]
+                books.execute("delete from purposes.opted_out where person_key = any(%s)", [keys])
                 _count_published(books)
     return counts
 
@@ -117,11 +119,12 @@ def _delete(books, table: tuple[str, str, str], tokens: Collection[UUID], person
     return books.execute(query, [[str(an_id) for an_id in ids]]).rowcount
 
 
-def _forget_persons(books, tokens: Collection[UUID]) -> int:
+def _forget_persons(books, tokens: Collection[UUID], person_keys: Collection[UUID]) -> int:
     """Who the tokens belong to; a person none of whose tokens is left goes as well."""
     ids = list(tokens)
     removed = 0
-    for table in ("person_link", "person_evidence"):
+    books.execute("delete from restricted.opted_out where person_key = any(%s)", [list(person_keys)])
+    for table in ("person_link", "person_evidence", "consent", "opt_out"):
         query = sql.SQL("delete from restricted.{} where person_token = any(%s)").format(sql.Identifier(table))
         removed += books.execute(query, [ids]).rowcount
     return (

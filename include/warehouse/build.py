@@ -143,8 +143,13 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
         people = hot.execute(
             "select count(*), sum(hashtextextended(person_token::text || person_key::text, 0)) from restricted.person_link"
         ).fetchone()
-        contracts = hot.execute("select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table").fetchone()
-    parts = [dbt_variables(night), newest, promoted, *people, *contracts, _project_digest()]
+        opted_out = hot.execute(
+            "select count(*), sum(hashtextextended(person_key::text || purpose, 0)) from restricted.opted_out"
+        ).fetchone()
+        contracts = hot.execute(
+            "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
+        ).fetchone()
+    parts = [dbt_variables(night), newest, promoted, *people, *opted_out, *contracts, _project_digest()]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 

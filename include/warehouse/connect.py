@@ -23,6 +23,8 @@ ROLES = (
     "privacy_officer",
     "sealer",
     "backup",
+    "researcher",
+    "public_health",
 )
 DATABASES = ("hot", "warm", "keys")
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import yaml
 
+from include.identity.resolve import resolve_persons
 from include.intake.promote import promote_batch
 from include.lifecycle import store
 from include.lifecycle.erase import ErasureError, erase_person, reach_of, resume_erasures
@@ -26,6 +27,7 @@ from include.lifecycle.policy import load_retention
 from include.lifecycle.reconcile import check_places, deep_check
 from include.lifecycle.retrieve import RetrieveError, retrieve_with
 from include.lifecycle.work import open_work
+from include.privacy.consent import refresh_opt_outs
 from include.privacy.keyring import load_keyring
 from include.privacy.tokens import Tokeniser
 from include.warehouse.connect import connect
@@ -58,6 +60,8 @@ def bulk(settings, folder) -> Delivery:
     other = b'{"resourceType": "Observation", "id": "half2", "subject": {"reference": "Patient/%b"' % P2.encode()
     delivery = Delivery.of(settings, folder)
     delivery.put("Patient.ndjson.gz", ndjson(who(1, P1), who(2, P2)))
+    said = {"resourceType": "Consent", "id": "c1", "status": "active", "patient": {"reference": f"Patient/{P1}"}}
+    delivery.put("Consent.ndjson", ndjson(said | {"provision": {"type": "deny"}, "dateTime": "2026-11-01"}))
     lines = (value_of(1, P1), broken, value_of(2, P2), other, value_of(3, P1))
     return delivery.put("Observation.ndjson", ndjson(*lines))
 
@@ -109,6 +113,8 @@ def test_no_version_of_any_landing_object_holds_the_person_and_others_stay_reada
     delivery = make(fresh_hot, tmp_path)
     promote(delivery)
     settings = delivery.settings
+    resolve_persons(NIGHT, settings)
+    refresh_opt_outs(NIGHT, settings)
     before = landed_text(delivery)
     assert any(P1 in text for text in before.values())
     refused = delivery.refusals()
