@@ -92,13 +92,47 @@ sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPL
 	@$(PY) -m include.sample make --out $(or $(OUT),$(PLUMBLINE_HOME)/sample/own) --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
 
 .PHONY: equity
-equity: $(STAMP) ## measures of inequality of anyone's table (columns of WHO's HEAT): TABLE=groups.csv OUT=summary.csv
+equity: $(STAMP) ## inequality: MEASURE=measure_id [DIMENSION=payer] prints, PAGE=out.html [SHAPES=areas.geojson] writes a page; or TABLE=groups.csv OUT=summary.csv
+ifdef MEASURE
+	@$(PY) -m include.reports measure "$(MEASURE)" $(if $(DIMENSION),--dimension "$(DIMENSION)")
+else ifdef PAGE
+	@$(PY) -m include.reports page "$(PAGE)" $(if $(SHAPES),--shapes "$(SHAPES)")
+else
 	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
+endif
+
+.PHONY: quarantine
+quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it stands and its shape, never a value
+	@$(PY) -m include.quality show $(if $(SOURCE),--source $(SOURCE)) $(if $(RULE),--rule $(RULE)) $(if $(MOST),--most $(MOST)) \
+		$(if $(BY),--by "$(BY)")
+
+.PHONY: measures
+measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DECK=folder OUT=results.csv (value sets: deck or PLUMBLINE_TERMINOLOGY)
+	@$(PY) -m include.measures deck "$(or $(DECK),deck)" --out "$(or $(OUT),measures.csv)"
 
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
+
+.PHONY: check
+check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=]
+	@$(PY) -m include.local_stack up >/dev/null
+	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
+		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
+
+.PHONY: checks
+checks: $(STAMP) ## every check there is, with its threshold and its place in Kahn's framework
+	@$(PY) -m include.quality list
+
+.PHONY: rejudge
+rejudge: $(STAMP) ## judge a night's results again under the thresholds of today, without scanning: DAY=YYYY-MM-DD
+	@$(PY) -m include.quality rejudge --night "$(DAY)"
+
+.PHONY: convert
+convert: $(STAMP) ## what a source would load, as files, touching no database: KIND=hl7v2 IN=path OUT=folder CONTRACT= TIMEZONE= SET=word=value
+	@$(PY) -m include.sources.convert --kind "$(KIND)" --in "$(IN)" --out "$(OUT)" $(if $(CONTRACT),--contract "$(CONTRACT)") \
+		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(foreach word,$(SET),--set "$(word)")
 
 ##@ Keep
 
@@ -131,6 +165,10 @@ format: $(STAMP) ## let ruff rewrite what it can
 .PHONY: kill-test
 kill-test: $(STAMP) ## kill nights at many random moments and compare with an undisturbed one (long)
 	@$(PY) -m pytest -m slow -k kill -q $(ARGS)
+
+.PHONY: fuzz-dicom
+fuzz-dicom: $(STAMP) ## damaged DICOM files for minutes: each read or refused, no crash, no hang, no memory growth (long)
+	@$(PY) -m pytest -m slow tests/unit/test_sources_dicom.py -q $(ARGS)
 
 .PHONY: seeds
 seeds: $(STAMP) ## do the intervals hold the planted disparities as often as they claim, over 200 samples?

@@ -37,8 +37,11 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
         batches: list[str] = []
         yield f"land {source.name}", lambda name=source.name: land_source(name, night)
         yield f"load {source.name}", lambda name=source.name, found=batches: found.extend(load_source(name, night))
-        yield f"check {source.name}", lambda found=batches: found.__setitem__(
-            slice(None), [batch for batch in found if check_batch(batch) == "passed"]
+        yield (
+            f"check {source.name}",
+            lambda found=batches: found.__setitem__(
+                slice(None), [batch for batch in found if check_batch(batch) == "passed"]
+            ),
         )
         yield f"promote {source.name}", lambda found=batches: [promote_batch(batch) for batch in found]
     yield "resolve", lambda: resolve_persons(night)

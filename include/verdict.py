@@ -11,6 +11,7 @@ from datetime import date
 import psycopg
 
 from include.nights import current_attempt
+from include.quality.freshness import late_sources
 from include.settings import Settings
 from include.warehouse.audit import NO_FALSE_GREEN, NOTHING_LOST
 from include.warehouse.connect import connect
@@ -41,6 +42,7 @@ class SourceState:
     max_age_days: int | None
     drifted_columns: int
     drift_text: str = ""
+    is_late: bool = False  # brings nothing new on a night on which it always did
     warnings: tuple[str, ...] = ()  # files left for the next night, announced but absent, and the like
 
 
@@ -58,7 +60,7 @@ class Facts:
 def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
     """The verdict and every reason for it, worst first. Green needs every step done and nothing to say."""
     reasons = [
-        *(_source_reason(state) for state in facts.sources if state.missing or state.stale),
+        *(_source_reason(state) for state in facts.sources if state.missing or state.stale or state.is_late),
         *(_drift_reason(state) for state in facts.sources if state.drifted_columns),
         *(Reason("amber", NOTHING_LOST, f"{state.source}: {text}")
           for state in facts.sources if not state.missing for text in state.warnings),
@@ -78,6 +80,8 @@ def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
 def _source_reason(state: SourceState) -> Reason:
     if state.missing:
         what = "is missing"
+    elif state.is_late:
+        what = "is late: it brings nothing new, as it always did on this weekday or on each of the last seven nights"
     else:
         what = f"is stale: its data is {state.age_days} days old, at most {state.max_age_days} are allowed"
     kind = "required" if state.required else "optional"
@@ -129,6 +133,7 @@ def read_facts(hot: psycopg.Connection, night: date) -> Facts:
            from lifecycle.source_state where night = %s order by source""",
         [night],
     ).fetchall()
+    late = late_sources(hot, night)
     held = hot.execute(
         """select source, dataset, coalesce(held_reason, 'no reason on the books') from lifecycle.batch
            where state = 'held_back' order by source, dataset"""
@@ -140,7 +145,7 @@ def read_facts(hot: psycopg.Connection, night: date) -> Facts:
         [night, attempt],
     ).fetchall()
     return Facts(
-        sources=tuple(_source_state(row) for row in sources),
+        sources=tuple(_source_state(row, late) for row in sources),
         held_back=tuple(held),
         failed_steps=tuple((name, source, error) for name, source, state, error in steps if state != "done"),
         done_steps=frozenset(name for name, _, state, _ in steps if state == "done"),
@@ -155,11 +160,13 @@ _LAST_STATE_OF_EACH_STEP = """
 """
 
 
-def _source_state(row: Sequence) -> SourceState:
+def _source_state(row: Sequence, late: frozenset[str]) -> SourceState:
     *state, drift, notes = row
     columns = [(entry.get("table"), name) for entry in drift for name in entry.get("columns", [])]
     warnings = tuple(note["text"] for note in notes if note.get("level") == "amber")
-    return SourceState(*state, drifted_columns=len(columns), drift_text=_shown(columns), warnings=warnings)
+    return SourceState(
+        *state, drifted_columns=len(columns), drift_text=_shown(columns), warnings=warnings, is_late=state[0] in late
+    )
 
 
 def _shown(columns: Iterable[tuple[str | None, str]], most: int = 4) -> str:

@@ -101,3 +101,14 @@
         'unknown'
     )
 {%- endmacro %}
+
+{#- One address for a code system that goes by several (HCPCS; Terminology.hl7.org and CMS name it differently). -#}
+{% macro code_system(column) -%}
+    case
+        when {{ column }} in ('http://www.nlm.nih.gov/research/umls/hcpcs', 'urn:oid:2.16.840.1.113883.6.285', 'https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets')
+            then 'http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets'
+        when {{ column }} = 'urn:oid:2.16.840.1.113883.6.12' then 'http://www.ama-assn.org/go/cpt'
+        when {{ column }} = 'urn:oid:2.16.840.1.113883.6.90' then 'http://hl7.org/fhir/sid/icd-10-cm'
+        else {{ column }}
+    end
+{%- endmacro %}

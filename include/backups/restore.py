@@ -209,6 +209,9 @@ def _tombstone(hot: psycopg.Connection, entry: LedgerEntry) -> None:
         [tokens],
     )
     hot.execute("delete from quality.build_state")
+    for table in ("identity_review", "identity_decision"):
+        query = sql.SQL("delete from restricted.{} where one::text = any(%s) or other::text = any(%s)")
+        hot.execute(query.format(sql.Identifier(table)), [tokens, tokens])
     hot.execute(
         """insert into lifecycle.erasure (erasure_id, night, reason, requested_by, approved_by, state)
            values (%s, %s, 'restored from the ledger', 'the ledger of erasures', 'the restore', 'keys_gone')

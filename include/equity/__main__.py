@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from include.equity.policy import EquityPolicy
 from include.equity.table import summarise_table
 from include.errors import PlumblineError
 
@@ -14,7 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns 0, or 2 where the table cannot be read as asked."""
     given = _parser().parse_args(arguments)
     try:
-        written = summarise_table(given.table, given.out, given.confidence)
+        errors = EquityPolicy.load().weak_evidence_errors
+        written = summarise_table(given.table, given.out, given.confidence, errors)
     except PlumblineError as error:
         print(f"equity: {error}", file=sys.stderr)
         return 2

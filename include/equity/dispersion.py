@@ -3,7 +3,9 @@
 Sources: Schlotheuber and Hosseinpoor (2022); Ahn et al. (2018) J Biopharm Stat (variance of the between-group variance);
 Theil (1967); Pearcy and Keppel (2002) Public Health Rep 117:273 (index of disparity); Lerman and Yitzhaki (1989) (Gini).
 Standard errors by the delta method from the groups' own; population shares are taken as known. None of these can be below
-zero, so all are too high on average when groups are nearly equal.
+zero, so all are too high on average when groups are nearly equal; intervals of the coefficient of variation, mean
+differences from the mean, indices of disparity and Gini are moved down by that bias (``near_none``), those of variances,
+Theil index and mean log deviation stay symmetric as published, and ``near_none`` has their corrected values.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from include.equity.groups import Groups, GroupsError, Numbers, Summary, around
+from include.equity.near_none import error_from_mean, folded_bias, recentred, variance_bias
 
 
 def between_group_variance(groups: Groups, confidence: float = 0.95) -> Summary:
@@ -37,7 +40,9 @@ def coefficient_of_variation(groups: Groups, confidence: float = 0.95) -> Summar
     if not deviation > 0:
         return Summary("cov", 0.0 if mean else float("nan"))
     gradient = 100 * (groups.share * away / deviation / mean - deviation * groups.share / mean**2)
-    return around("cov", 100 * deviation / mean, groups.delta_error(gradient), confidence)
+    plug_in = around("cov", 100 * deviation / mean, groups.delta_error(gradient), confidence)
+    unbiased = np.sqrt(max(deviation**2 - variance_bias(groups), 0.0))
+    return recentred(plug_in, float(100 * (deviation - unbiased) / mean), confidence)
 
 
 def _mean_distance(groups: Groups, weights: Numbers, centre: float, centre_gradient: Numbers) -> tuple[float, Numbers]:
@@ -54,7 +59,13 @@ def mean_difference_from_mean(groups: Groups, *, weighted: bool, confidence: flo
     """MDMW (weighted) or MDMU: mean of |y - population mean|, in the indicator's units."""
     weights = groups.share if weighted else _equal_weights(groups)
     distance, gradient = _mean_distance(groups, weights, groups.mean, groups.share)
-    return around("mdmw" if weighted else "mdmu", distance, groups.delta_error(gradient), confidence)
+    plug_in = around("mdmw" if weighted else "mdmu", distance, groups.delta_error(gradient), confidence)
+    return recentred(plug_in, distance_bias(groups, weights), confidence)
+
+
+def distance_bias(groups: Groups, weights: Numbers) -> float:
+    """By how much the mean distance from the population mean is too high on average, in the indicator's units."""
+    return float(weights @ folded_bias(groups.estimate - groups.mean, error_from_mean(groups)))
 
 
 def _mean_difference_from_group(groups: Groups, place: int, weights: Numbers) -> tuple[float, Numbers]:
@@ -90,15 +101,18 @@ def index_of_disparity(groups: Groups, *, weighted: bool, confidence: float = 0.
     distance, slope = _mean_distance(groups, weights, groups.mean, groups.share)
     gradient = 100 * (slope / groups.mean - distance * groups.share / groups.mean**2)
     estimate = 100 * distance / groups.mean
-    return around("idisw" if weighted else "idisu", estimate, groups.delta_error(gradient), confidence)
+    plug_in = around("idisw" if weighted else "idisu", estimate, groups.delta_error(gradient), confidence)
+    return recentred(plug_in, 100 * distance_bias(groups, weights) / groups.mean, confidence)
 
 
 def index_of_disparity_from_best(groups: Groups) -> Summary:
     """Pearcy and Keppel's index: mean of |y - best| over the other groups, in percent of the best group's estimate."""
     best = float(groups.estimate[groups.best])
     others = np.delete(groups.estimate, groups.best)
-    index = 100 * float(np.abs(others - best).mean()) / best if best > 0 else float("nan")
-    return Summary("idis_best", index, note=f"best: {groups.names[groups.best]}")
+    note = f"best: {groups.names[groups.best]}"
+    if not best > 0:
+        return Summary("idis_best", float("nan"), note=f"{note}; not defined: its estimate is not above zero")
+    return Summary("idis_best", 100 * float(np.abs(others - best).mean()) / best, note=note)
 
 
 def theil_index(groups: Groups, confidence: float = 0.95) -> Summary:
@@ -126,7 +140,16 @@ def gini_index(groups: Groups, confidence: float = 0.95) -> Summary:
     apart = y[:, None] - y[None, :]
     index = float(p @ np.abs(apart) @ p) / (2 * mean)
     gradient = p * (np.sign(apart) @ p) / mean - index * p / mean
-    return around("gini", index, groups.delta_error(gradient), confidence)
+    plug_in = around("gini", index, groups.delta_error(gradient), confidence)
+    return recentred(plug_in, pairs_bias(groups) / (2 * mean), confidence)
+
+
+def pairs_bias(groups: Groups) -> float:
+    """By how much the mean difference between any two people's groups is too high on average, in the indicator's units."""
+    apart = groups.estimate[:, None] - groups.estimate[None, :]
+    error = np.hypot(groups.se[:, None], groups.se[None, :])
+    np.fill_diagonal(error, 0.0)
+    return float(groups.share @ folded_bias(apart, error) @ groups.share)
 
 
 def theil_decomposition(groups: Groups, parents: tuple[str, ...]) -> tuple[float, float]:

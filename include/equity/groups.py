@@ -24,7 +24,8 @@ class Groups:
 
     ``estimate``, ``se`` and ``population`` have one entry a group; ``se`` entries are nan where unknown. ``order`` ranks
     groups from the most disadvantaged (1) upwards; None where the dimension has no order. ``reference`` is a place in the
-    table. ``scale`` is the number an estimate would have if everybody had it: 100 for percent, 1000 for per thousand.
+    table. ``scale`` is the number an estimate would have if everybody had it: 100 for percent, 1000 for per thousand; nan
+    where that is not known.
     """
 
     names: tuple[str, ...]
@@ -95,7 +96,7 @@ class Groups:
 
         First-order delta method; nan where a group has no standard error.
         """
-        return float(np.sqrt(np.sum((gradient * self.se) ** 2)))
+        return float(np.sqrt(np.sum(np.where(gradient == 0, 0.0, gradient * self.se) ** 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def around(measure: str, estimate: float, se: float, confidence: float, note: st
 def around_log(measure: str, estimate: float, log_se: float, confidence: float, note: str = "") -> Summary:
     """A summary of a ratio whose interval is symmetric on the logarithm. ``se`` comes back on the ratio's own scale."""
     if not estimate > 0:
-        return Summary(measure, float(estimate), note=_joined(note, "no interval: the ratio is not above zero"))
+        return Summary(measure, float(estimate), note=joined(note, "no interval: the ratio is not above zero"))
     reach = normal_quantile(confidence) * log_se
     limits = (float(estimate * np.exp(-reach)), float(estimate * np.exp(reach)))
     return Summary(measure, float(estimate), float(estimate * log_se), *limits, note)
@@ -141,5 +142,11 @@ def scaled(summary: Summary, factor: float) -> Summary:
     )
 
 
-def _joined(*notes: str) -> str:
+def joined(*notes: str) -> str:
+    """Notes in one line, empty ones left out."""
     return "; ".join(note for note in notes if note)
+
+
+def with_note(summary: Summary, *notes: str) -> Summary:
+    """The summary with more to its note."""
+    return replace(summary, note=joined(summary.note, *notes))

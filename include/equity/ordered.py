@@ -78,14 +78,22 @@ def fit_line(groups: Groups, *, errors: str = "sampling") -> Line:
     return _ends(coefficients, (solve * spread) @ solve.T)
 
 
-def fit_logistic(groups: Groups, *, weight: str = "population") -> Line:
-    """The same on the logit of estimate / scale, in the indicator's units, with HC1 errors carried through.
+def fit_logistic(groups: Groups, *, weight: str = "population", errors: str = "sampling") -> Line:
+    """The same on the logit of estimate / scale, in the indicator's units. ``errors`` as for the straight line.
 
     For indicators that cannot exceed their scale. ``weight``: ``population`` or, to reproduce programs that apply it twice,
-    ``population squared``. Raises GroupsError where an estimate lies outside 0 to scale or the fit does not settle.
+    ``population squared``. Raises GroupsError where the scale is not known, an estimate lies outside it or the fit does not
+    settle.
     """
     groups = groups.ordered()
-    _require_more_than_two(groups)
+    if errors == "hc1":
+        _require_more_than_two(groups)
+    if not groups.scale > 0:
+        raise GroupsError(
+            found="indicator_scale is not known",
+            expected="the value an estimate has when everybody has it, 100 for percent",
+            action="fill indicator_scale",
+        )
     share = groups.estimate / groups.scale
     if np.any((share < 0) | (share > 1)):
         raise GroupsError(
@@ -98,8 +106,11 @@ def fit_logistic(groups: Groups, *, weight: str = "population") -> Line:
     design = np.column_stack([np.ones(len(share)), ranks(groups)])
     coefficients, bread = _newton(design, share, weights)
     fitted = 1 / (1 + np.exp(-design @ coefficients))
-    meat = (design * ((weights * (share - fitted)) ** 2)[:, None]).T @ design
-    covariance = bread @ meat @ bread * len(share) / (len(share) - 2)
+    if errors == "hc1":
+        spread = (share - fitted) ** 2 * len(share) / (len(share) - 2)
+    else:
+        spread = (groups.se / groups.scale) ** 2
+    covariance = bread @ ((design * (weights**2 * spread)[:, None]).T @ design) @ bread
     line = _ends(coefficients, covariance)
     bottom, top = 1 / (1 + np.exp(-line.bottom)), 1 / (1 + np.exp(-line.top))
     slopes = np.diag([bottom * (1 - bottom), top * (1 - top)]) * groups.scale
@@ -107,10 +118,13 @@ def fit_logistic(groups: Groups, *, weight: str = "population") -> Line:
 
 
 def _newton(design: Numbers, share: Numbers, weights: Numbers) -> tuple[Numbers, Numbers]:
-    coefficients = np.zeros(2)
+    coefficients, step = np.zeros(2), np.full(2, np.inf)
     for _ in range(200):
-        fitted = 1 / (1 + np.exp(-design @ coefficients))
-        bread = np.linalg.inv((design * (weights * fitted * (1 - fitted))[:, None]).T @ design)
+        fitted = 1 / (1 + np.exp(-np.clip(design @ coefficients, -500, 500)))
+        try:
+            bread = np.linalg.inv((design * (weights * fitted * (1 - fitted))[:, None]).T @ design)
+        except np.linalg.LinAlgError:
+            break
         step = bread @ (design.T @ (weights * (share - fitted)))
         coefficients = coefficients + step
         if np.abs(step).max() < 1e-14 * (1 + np.abs(coefficients).max()):

@@ -29,6 +29,8 @@ def difference(groups: Groups, confidence: float = 0.95) -> Summary:
     """Difference D = y1 - y2 in the indicator's units; standard error by adding the two variances."""
     first, second = compared_groups(groups)
     estimate = groups.estimate[first] - groups.estimate[second]
+    if first == second:
+        return Summary("d", 0.0, note=_no_worse(groups, first))
     se = np.hypot(groups.se[first], groups.se[second])
     return around("d", estimate, se, confidence, _named(groups, first, second, "minus"))
 
@@ -36,11 +38,19 @@ def difference(groups: Groups, confidence: float = 0.95) -> Summary:
 def ratio(groups: Groups, confidence: float = 0.95) -> Summary:
     """Ratio R = y1 / y2 without unit; interval by the delta method on the logarithm (Katz et al. 1978)."""
     first, second = compared_groups(groups)
+    if first == second:
+        return Summary("r", 1.0, note=_no_worse(groups, first))
     note = _named(groups, first, second, "over")
-    if not (groups.estimate[first] > 0 and groups.estimate[second] > 0):
-        return Summary("r", float("nan"), note=note + "; not defined: an estimate is not above zero")
+    if not (groups.estimate[first] >= 0 and groups.estimate[second] > 0):
+        return Summary("r", float("nan"), note=note + "; not defined: it would divide by zero or by less")
+    if groups.estimate[first] == 0:
+        return Summary("r", 0.0, note=note + "; no interval: the ratio is not above zero")
     log_se = np.hypot(groups.se[first] / groups.estimate[first], groups.se[second] / groups.estimate[second])
     return around_log("r", groups.estimate[first] / groups.estimate[second], log_se, confidence, note)
+
+
+def _no_worse(groups: Groups, place: int) -> str:
+    return f"no interval: no group does worse than the reference, {groups.names[place]}"
 
 
 def _named(groups: Groups, first: int, second: int, between: str) -> str:
@@ -55,7 +65,9 @@ def maximal_difference(groups: Groups) -> Summary:
 def maximal_ratio(groups: Groups) -> Summary:
     """Highest over lowest estimate (Healthy People's MRR); nan where the lowest is not above zero."""
     lowest = groups.estimate.min()
-    return Summary("max_rate_ratio", float(groups.estimate.max() / lowest) if lowest > 0 else float("nan"))
+    if not lowest > 0:
+        return Summary("max_rate_ratio", float("nan"), note="not defined: the lowest estimate is not above zero")
+    return Summary("max_rate_ratio", float(groups.estimate.max() / lowest))
 
 
 def _others_mean(groups: Groups) -> float:
@@ -72,4 +84,6 @@ def summary_ratio(groups: Groups) -> Summary:
     """The same as a ratio of 1 or more (Healthy People's SRR)."""
     best, others = float(groups.estimate[groups.best]), _others_mean(groups)
     high, low = (best, others) if groups.is_favourable else (others, best)
-    return Summary("summary_rate_ratio", high / low if low > 0 else float("nan"))
+    if not low > 0:
+        return Summary("summary_rate_ratio", float("nan"), note="not defined: it would divide by zero or by less")
+    return Summary("summary_rate_ratio", high / low)

@@ -8,11 +8,11 @@ NEWEST_PATIENTS = """
     create temporary table newest_patient on commit drop as
     with arrived as (
         select person_token, source, match_tokens, body ->> 'birthDate' as birth_date, body ->> 'gender' as sex, is_deleted,
-            last_updated, received_at, batch_seq
+            last_updated, received_at, batch_seq, body -> 'link' as links
         from raw.resource
         where resource_type = 'Patient' and batch_seq > %(after)s and batch_seq <= %(until)s and person_token is not null
         union all
-        select person_token, source, match_tokens, birth_date::text, sex, is_deleted, null, received_at, batch_seq
+        select person_token, source, match_tokens, birth_date::text, sex, is_deleted, last_updated, received_at, batch_seq, null
         from mapped.patient
         where batch_seq > %(after)s and batch_seq <= %(until)s and person_token is not null
     ),
@@ -26,7 +26,16 @@ NEWEST_PATIENTS = """
         case when is_deleted then '{}' else coalesce(match_tokens, '{}') end as match_tokens,
         case when birth_date like '____-__-__' then birth_date end as birth_date,
         case when lower(left(sex, 1)) in ('f', 'm') then lower(left(sex, 1)) end as sex,
-        is_deleted, valid_from, received_at, batch_seq
+        is_deleted, valid_from, received_at, batch_seq,
+        case
+            when is_deleted or jsonb_typeof(links) is distinct from 'array' then '{}'
+            else array(
+                select right(link #>> '{other,reference}', 36)::uuid
+                from jsonb_array_elements(links) as link
+                where link ->> 'type' = any(%(links)s)
+                    and link #>> '{other,reference}' ~ '^Patient/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            )
+        end as same_as
     from dated
     order by person_token, valid_from desc nulls last, batch_seq desc, is_deleted desc
 """
@@ -35,7 +44,7 @@ NEWEST_PATIENTS = """
 UPDATE_EVIDENCE = """
     update restricted.person_evidence as known
     set source = newest.source, match_tokens = newest.match_tokens, birth_date = newest.birth_date, sex = newest.sex,
-        is_deleted = newest.is_deleted, batch_seq = newest.batch_seq,
+        is_deleted = newest.is_deleted, batch_seq = newest.batch_seq, same_as = newest.same_as,
         valid_from = coalesce(newest.valid_from, known.valid_from, newest.received_at)
     from newest_patient as newest
     where known.person_token = newest.person_token
@@ -44,8 +53,8 @@ UPDATE_EVIDENCE = """
 
 ADD_EVIDENCE = """
     insert into restricted.person_evidence
-        (person_token, source, match_tokens, birth_date, sex, is_deleted, valid_from, batch_seq)
-    select person_token, source, match_tokens, birth_date, sex, is_deleted, coalesce(valid_from, received_at), batch_seq
+        (person_token, source, match_tokens, birth_date, sex, is_deleted, valid_from, batch_seq, same_as)
+    select person_token, source, match_tokens, birth_date, sex, is_deleted, coalesce(valid_from, received_at), batch_seq, same_as
     from newest_patient
     on conflict do nothing
 """
@@ -179,5 +188,127 @@ TOTALS = """
 """
 
 WRITE_DOWN = """
-    insert into restricted.resolution (night, batch_seq, policy_digest, counts) values (%s, %s, %s, %s)
+    insert into restricted.resolution (night, batch_seq, policy_digest, decision_no, counts) values (%s, %s, %s, %s, %s)
+"""
+
+NEWEST_DECISION = "select coalesce(max(decision_no), 0) from restricted.identity_decision"
+
+# The decisions that hold, by the members' numbers; a record that is gone takes them with it.
+DECISIONS = """
+    create temporary table decision on commit drop as
+    select one.member_no as one_no, other.member_no as other_no, held.verdict
+    from (
+        select distinct on (one, other) one, other, verdict
+        from restricted.identity_decision order by one, other, decision_no desc
+    ) as held
+    join member as one on one.person_token = held.one
+    join member as other on other.person_token = held.other
+    where held.verdict <> 'withdraw'
+"""
+
+# What sources say of two of their records, and what a person accepted, joins like a token that only the two have.
+SAID_JOINS = """
+    insert into joining (member_no, token)
+    select unnest(array[one_no, other_no]), 'accepted:' || one_no || ':' || other_no from decision where verdict = 'accept'
+    union all
+    select unnest(array[one.member_no, other.member_no]),
+        'linked:' || least(one.member_no, other.member_no) || ':' || greatest(one.member_no, other.member_no)
+    from restricted.person_evidence as evidence
+    cross join lateral unnest(evidence.same_as) as same (person_token)
+    join member as one on one.person_token = evidence.person_token
+    join member as other on other.person_token = same.person_token
+    where one.member_no <> other.member_no
+"""
+
+LIKE_JOINS = """
+    insert into joining (member_no, token)
+    select unnest(array[one_no, other_no]), 'like:' || one_no || ':' || other_no
+    from scored
+    where chance >= %(join_from)s and objection is null
+        and not exists (
+            select 1 from decision
+            where (decision.one_no, decision.other_no) in ((scored.one_no, scored.other_no), (scored.other_no, scored.one_no))
+                and verdict = 'reject'
+        )
+"""
+
+# Groups with two records that were rejected, or with different numbers of which a person has one.
+CONTRADICTING_GROUPS = """
+    create temporary table contradicting on commit drop as
+    select one.group_no
+    from decision join member as one on one.member_no = one_no join member as other on other.member_no = other_no
+    where verdict = 'reject' and one.group_no = other.group_no
+    union
+    select member.group_no
+    from restricted.person_evidence as evidence
+    join member using (person_token)
+    cross join lateral unnest(evidence.match_tokens) as told (token)
+    where told.token like 'on:%'
+    group by member.group_no, substr(told.token, 4, 16)
+    having count(distinct told.token) > 1 and count(distinct member.member_no) > 1
+"""
+
+# Every reason that joins two of their records: what a person said first, then what sources say, then shared tokens, then likeness.
+JOINS_WITHIN = """
+    select distinct
+        case split_part(one.token, ':', 1) when 'accepted' then 0 when 'linked' then 1 when 'id' then 2 when 'demo' then 3 else 4 end,
+        coalesce(scored.weight, 0), one.member_no, other.member_no
+    from contradicting
+    join member using (group_no)
+    join joining as one using (member_no)
+    join joining as other on other.token = one.token and one.member_no < other.member_no
+    left join scored on one.token like 'like:%' and (scored.one_no, scored.other_no) = (one.member_no, other.member_no)
+"""
+
+NUMBERS_WITHIN = """
+    select member.member_no, substr(told.token, 4, 16), substr(told.token, 20)
+    from contradicting
+    join member using (group_no)
+    join restricted.person_evidence as evidence using (person_token)
+    cross join lateral unnest(evidence.match_tokens) as told (token)
+    where told.token like 'on:%'
+"""
+
+MEMBERS_WITHIN = "select member_no from contradicting join member using (group_no)"
+
+REJECTED_WITHIN = """
+    select one_no, other_no
+    from decision join member on member.member_no = one_no join contradicting using (group_no)
+    where verdict = 'reject'
+"""
+
+# What a person should look at: likely pairs that were not joined, and joins that would have contradicted.
+REVIEWS = """
+    create temporary table review on commit drop as
+    with waiting as (
+        select one_no, other_no, chance, levels, coalesce(objection, 'the chance lies between the thresholds') as why from scored
+        where objection is not null or chance < %(join_from)s
+        union all
+        select refused.one_no, refused.other_no, coalesce(scored.chance, 1), coalesce(scored.levels, '{}'), refused.why
+        from refused left join scored using (one_no, other_no)
+    )
+    select distinct on (least(one.person_token, other.person_token), greatest(one.person_token, other.person_token))
+        least(one.person_token, other.person_token) as one, greatest(one.person_token, other.person_token) as other,
+        waiting.chance, waiting.levels, waiting.why
+    from waiting
+    join member as one on one.member_no = one_no
+    join member as other on other.member_no = other_no
+    where one.group_no <> other.group_no
+        and not exists (
+            select 1 from decision
+            where (decision.one_no, decision.other_no) in ((waiting.one_no, waiting.other_no), (waiting.other_no, waiting.one_no))
+        )
+    order by 1, 2, waiting.why desc
+"""
+
+FORGET_REVIEWS = """
+    delete from restricted.identity_review as known
+    where not exists (select 1 from review where (review.one, review.other) = (known.one, known.other))
+"""
+
+KEEP_REVIEWS = """
+    insert into restricted.identity_review as known (one, other, chance, levels, why, first_night, night)
+    select one, other, chance, levels, why, %(night)s, %(night)s from review order by one, other
+    on conflict (one, other) do update
+    set chance = excluded.chance, levels = excluded.levels, why = excluded.why, night = excluded.night
 """

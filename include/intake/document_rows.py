@@ -37,7 +37,12 @@ class DocumentRows:
         self._digesters: dict = {}
         self._packed_persons = Persons()
         self._classes = load_retention()
-        self.notices: list[Notice] = []
+        self._noticed: Counter[tuple] = Counter()
+
+    @property
+    def notices(self) -> list[Notice]:
+        """What was noticed in all objects, added up: many small files say the same again and again."""
+        return [Notice(code, count, names, table) for (code, table, names), count in self._noticed.items()]
 
     def rows_of(self, landed: LandedObject, object_no: int, refusals: Refusals, counted: Counter) -> Iterator[bytes]:
         """COPY data of an object's documents; refused ones go to ``refusals``. Counts ``rows`` as they are made.
@@ -50,7 +55,7 @@ class DocumentRows:
             if isinstance(piece, Reject):
                 refusals.add(landed, word, piece)
             elif isinstance(piece, Notice):
-                self.notices.append(piece)
+                self._noticed[piece.code, piece.table, piece.names] += piece.count
             else:
                 yield self._pack(piece, landed, object_no, word, refusals, counted)
         yield TRAILER

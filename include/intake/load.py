@@ -103,9 +103,10 @@ def load_batch(books: psycopg.Connection, batch: Batch, tools: Tools) -> Counter
         books.execute(sql.SQL("analyze {} (record_id, resource_id, person_token)").format(batch.table))
         known = _leave_asked(books, batch, refusals, rows) if replays.is_replay(batch) else Counter()
         duplicate = known + settling.remove_duplicates(books, batch)
-        contradicting = settling.quarantine_contradictions(books, batch)
+        contradicting = settling.quarantine_contradictions(books, batch, table.updated_at if table else None)
         refusals.store(books, batch.batch_id, batch.night, batch.source, batch.dataset)
         _record_drift(books, batch, maker.notices)
+        _record_unmapped(books, batch, maker.notices)
         return _close(books, batch, rows, duplicate, contradicting, refusals.counts)
 
 
@@ -207,6 +208,22 @@ def _record_drift(books: psycopg.Connection, batch: Batch, notices: list[Notice]
         "update lifecycle.source_state set drift = %s where night = %s and source = %s",
         [json.dumps(list(merged.values())), batch.night, batch.source],
     )
+
+
+def _record_unmapped(books: psycopg.Connection, batch: Batch, notices: list[Notice]) -> None:
+    """Write down which fields of which messages no resource took in; what a try before said of the batch is replaced."""
+    books.execute("delete from quality.unmapped_field where batch_id = %s", [batch.batch_id])
+    left = [notice for notice in notices if notice.code == "unmapped_field"]
+    if left:
+        with books.cursor() as cursor:
+            cursor.executemany(
+                """insert into quality.unmapped_field (batch_id, night, source, message_type, field, occurrences)
+                   values (%s, %s, %s, %s, %s, %s)""",
+                [
+                    (batch.batch_id, batch.night, batch.source, notice.table, notice.names[0], notice.count)
+                    for notice in left
+                ],
+            )
 
 
 def _wait_for_turn(books: psycopg.Connection, source: str) -> None:

@@ -62,19 +62,24 @@ def read_items(opener: Opener, landed: LandedObject) -> Iterator[Item]:
 
 def read_pieces(opener: Opener, landed: LandedObject) -> Iterator[Piece | Reject | Notice]:
     """Documents of an object in pieces of some megabytes. Raises BrokenContainerError."""
-    if opener.source.kind == "fhir_bulk" and landed.file.role == "data":
+    if _reads_lines(opener.source, landed):
         return _read_lines(opener, landed)
     return _gather(read_items(opener, landed))
 
 
 def judge(source: Source, landed: LandedObject, place: int, content: bytes) -> Reject:
     """Why a document that could not be split is refused."""
-    is_line = source.kind == "fhir_bulk" and landed.file.role == "data"
+    is_line = _reads_lines(source, landed)
     judged = judge_line(place, content, landed.file.resource_type if is_line else None)
     if isinstance(judged, Reject):
         return judged
     # The reader takes any name for a type and any depth it can parse; here it has to be R4 and to fit the splitter.
     return refuse(place, "nested_too_deep" if _is_deep(content) else "bad_resource_type", content)
+
+
+def _reads_lines(source: Source, landed: LandedObject) -> bool:
+    """Whether every line of the object is one resource."""
+    return getattr(reader_of(source), "READS_LINES", False) and landed.file.role == "data"
 
 
 def place_word(source: Source, landed: LandedObject) -> str:

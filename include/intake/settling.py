@@ -48,13 +48,17 @@ def remove_duplicates(books: psycopg.Connection, batch: Batch) -> Counter[int]:
     return gone
 
 
-def quarantine_contradictions(books: psycopg.Connection, batch: Batch) -> Counter[int]:
+def quarantine_contradictions(
+    books: psycopg.Connection, batch: Batch, version_column: str | None = None
+) -> Counter[int]:
     """Quarantine rows that say something else of the same thing with nothing to tell which is newer; the first stays.
 
-    Versions that differ in version id or time are kept: they are a history. Returns how many left, by object number.
+    Versions that differ in version id or time (rows of tables: in ``version_column``) are kept: they are a history. Returns
+    how many left, by object number.
     """
     same = ("resource_type", "resource_id") if batch.shape == "documents" else ("resource_id",)
     order = (*same, "is_deleted", "version_id", "last_updated") if batch.shape == "documents" else (*same, "is_deleted")
+    order += (version_column,) if version_column else ()
     rows = books.execute(
         sql.SQL(
             """with again as (

@@ -9,6 +9,7 @@ from itertools import repeat
 
 import orjson
 
+from include.identity.policy import load_policy
 from include.intake.reading import Opener, place_word, read_items
 from include.intake.refusals import Refusals, refuse_erased
 from include.landing.catalogue import LandedObject
@@ -16,6 +17,7 @@ from include.privacy.data_keys import Encrypt, PersonKeys
 from include.privacy.keys import NONCE_BYTES
 from include.privacy.sealing import FORMAT
 from include.privacy.tokens import Tokeniser, as_uuid, distinct
+from include.privacy.trait_tokens import Traits, trait_tokens
 from include.sources.contracts import Column, Table
 from include.sources.items import Notice, Reject, Row
 from include.sources.registry import Source
@@ -43,6 +45,7 @@ class TableRows:
         self._digest = tokeniser.record_digester(source.name, table.name)
         kinds = {column.of for column in table.columns if column.of} | {"Patient", self._key_kind()}
         self._ids = {kind: _Ids(tokeniser, source.name, kind) for kind in kinds}
+        self._strong = load_policy().strong_identifiers
         self.notices: list[Notice] = []
 
     def rows_of(self, landed: LandedObject, object_no: int, refusals: Refusals, counted: Counter) -> Iterator[bytes]:
@@ -82,7 +85,7 @@ class TableRows:
         fields = [
             [as_uuid(digest) for digest in digests],
             [self._ids[self._key_kind()][row.key] for row in rows],
-            self._deleted(columns, len(rows)),
+            self._deleted(columns, rows),
             repeat(self._table.data_class),
             [_NULL if person is None else person for person in persons],
             [_NULL if value is None else value for value in columns[self._table.event_at]]
@@ -113,12 +116,14 @@ class TableRows:
         at, ids = self._table.position(self._table.person), self._ids["Patient"]
         return [None if row.values[at] is None else ids[row.values[at]] for row in rows]
 
-    def _deleted(self, columns: dict[str, Sequence], number: int) -> list[str]:
+    def _deleted(self, columns: dict[str, Sequence], rows: list[Row]) -> list[str]:
         rules = self._table.deleted_when
         if not rules:
-            return ["f"] * number
+            return ["t" if row.is_deleted else "f" for row in rows]
         told = [[value in values for value in columns[name]] for name, values in rules.items()]
-        return ["t" if all(row) else "f" for row in zip(*told, strict=True)]
+        return [
+            "t" if row.is_deleted or all(says) else "f" for row, says in zip(rows, zip(*told, strict=True), strict=True)
+        ]
 
     def _clear(self, column: Column, values: Sequence[str | None]) -> list[str]:
         if column.data_class == "source_id":
@@ -160,13 +165,29 @@ class TableRows:
             ]
             known = {part: values[at] for part, values in parts.items()}
             tokens.append(self._demographics(known))
-            found = distinct(tokens)
+            found = distinct([*tokens, *trait_tokens(self._tokeniser, self._traits(known, identifiers, at))])
             texts.append("{" + ",".join(found) + "}" if found else _NULL)
         return texts
 
     def _demographics(self, known: dict[str, str | None]) -> str | None:
         needed = ("family", "given", "birth_date", "sex", "postal_code")
         return self._tokeniser.demographic_token(**{name: known.get(name) for name in needed})
+
+    def _traits(self, known: dict[str, str | None], identifiers: list, at: int) -> Traits:
+        def said(part: str) -> tuple[str, ...]:
+            return (known[part],) if known.get(part) else ()
+
+        return Traits(
+            families=said("family"),
+            givens=tuple(given.split(" ")[0] for given in said("given")),
+            postal_codes=said("postal_code"),
+            streets=tuple((line, known.get("postal_code") or "") for line in said("street")),
+            phones=said("phone"),
+            emails=said("email"),
+            numbers=tuple(
+                (system, values[at]) for system, values in identifiers if values[at] and system in self._strong
+            ),
+        )
 
     def _system(self, column: Column) -> str | None:
         return column.system or (self._source.contract.identifier_system if self._source.contract else None)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import psycopg
 
-from include.landing import catalogue, delivery
+from include.landing import catalogue, delivery, pulls
 from include.landing.catalogue import NewObject, SourceState
 from include.landing.encryption import Decrypted, encrypt, seal_name
 from include.landing.manifests import describe_batch, write_manifest
@@ -24,6 +24,7 @@ from include.landing.object_store import Upload, abandon_uploads, look_up, open_
 from include.nights import step
 from include.settings import Settings
 from include.sources.listing import Listing, SourceFile
+from include.sources.pulling import Pulled
 from include.sources.registry import Source, find_source, load_sources, reader_of
 from include.warehouse.connect import connect
 from include.warehouse.tables import ensure_tables
@@ -105,6 +106,23 @@ def _wait_for_turn(hot: psycopg.Connection, source: str) -> None:
 def _land(
     source: Source, night: date, settings: Settings, hot: psycopg.Connection, count: Callable[..., None]
 ) -> LandResult:
+    """Land a folder's files; of a source that is asked over a network, those that its pull brought."""
+    with pulls.fetch(source, night, settings, hot, count) as fetched:
+        source = fetched.source if fetched else source
+        result = _land_files(source, night, settings, hot, count, fetched)
+    if fetched and not result.left:
+        fetched.tidy()
+    return result
+
+
+def _land_files(
+    source: Source,
+    night: date,
+    settings: Settings,
+    hot: psycopg.Connection,
+    count: Callable[..., None],
+    fetched: pulls.Fetched | None,
+) -> LandResult:
     from include.privacy.keyring import load_keyring
 
     listing = reader_of(source).list_files(source) if source.path.exists() else Listing()
@@ -118,7 +136,7 @@ def _land(
         for arrival in files.map(lander.land, listing.files):
             arrivals.append(arrival)
             count(files=len(arrivals), of=len(listing.files), bytes=sum(a.bytes for a in arrivals if a.new))
-    return _record(source, night, settings, hot, store, listing, arrivals, known)
+    return _record(source, night, settings, hot, store, listing, arrivals, known, fetched)
 
 
 @contextmanager
@@ -141,30 +159,38 @@ def _record(
     listing: Listing,
     arrivals: list[_Arrival],
     known: dict[str, date],
+    fetched: pulls.Fetched | None,
 ) -> LandResult:
     """Write everything down in one transaction: before it, nobody sees that anything arrived."""
     new = {arrival.sha256: arrival.new for arrival in arrivals if arrival.new}
     arrivals = [_settle(arrival, new.keys() | known.keys()) for arrival in arrivals]
     whole = [arrival for arrival in arrivals if not arrival.left_because]
+    pulled = fetched.pulled if fetched else None
     delivered_at = delivery.delivery_time(source, listing, [arrival.written_at for arrival in whole])
+    if pulled and not listing.delivered_at:
+        delivered_at = pulled.delivered_at
     age_days = delivery.age_in_days(delivered_at, night, source)
     tonight = {sha256 for sha256, first in known.items() if first == night} | new.keys()
     contents = {arrival.sha256 for arrival in whole}
+    came_tonight = len(tonight) if pulled else len(contents & tonight)
     state = SourceState(
         kind=source.kind,
         required=source.required,
-        missing=not any(arrival.file.dataset for arrival in whole),
+        # A server that answers and has nothing new is no missing source.
+        missing=not (pulled.reached or tonight if pulled else any(arrival.file.dataset for arrival in whole)),
         stale=delivery.is_stale(age_days, source.max_age_days),
         delivered_at=delivered_at,
         age_days=age_days,
         max_age_days=source.max_age_days,
-        files_new=len(contents & tonight),
+        files_new=came_tonight,
         files_known=len(whole) - len(contents & tonight),
-        notes=tuple(_notes(source, listing, arrivals)),
+        notes=(*_notes(source, listing, arrivals), *_pull_notes(pulled)),
     )
     with hot.transaction():
         catalogue.add_objects(hot, source.name, night, new.values())
         catalogue.record_state(hot, source.name, night, state)
+        if fetched and len(whole) == len(arrivals):
+            fetched.write_down(hot)
         for dataset, objects in catalogue.waiting_objects(hot, source.name, night).items():
             write_manifest(store, settings, describe_batch(source.name, dataset, night, objects))
     return LandResult(
@@ -198,6 +224,14 @@ def _notes(source: Source, listing: Listing, arrivals: list[_Arrival]) -> Iterat
         yield {"code": "delivery", "level": "amber", "text": text}
     if listing.ignored:
         yield {"code": "ignored", "level": "info", "text": f"{listing.ignored} files that hold no records of this kind"}
+
+
+def _pull_notes(pulled: Pulled | None) -> Iterator[dict]:
+    """What people should know about the asking."""
+    for text in pulled.notes if pulled else ():
+        yield {"code": "pull", "level": "amber", "text": text}
+    for name in pulled.absent if pulled else ():
+        yield {"code": "announced_but_absent", "level": "amber", "text": f"{name} was asked for and did not come whole"}
 
 
 class _Lander:

@@ -82,7 +82,8 @@ def remaining_rows(settings: Settings, tokens: Collection[UUID], person_keys: Co
 
 
 # What must stay, so that the person is known and refused when they are sent again; a hold names whom it is about.
-TOMBSTONES = {"lifecycle.record", "lifecycle.erasure_person", "lifecycle.hold"}
+# What was pulled of a row is keyed hashes; without it, the same row would come back as news every night.
+TOMBSTONES = {"lifecycle.record", "lifecycle.erasure_person", "lifecycle.hold", "lifecycle.pulled_row"}
 
 
 def tables_naming_persons(books) -> Iterator[tuple[str, str, str]]:
@@ -121,9 +122,13 @@ def _delete(books, table: tuple[str, str, str], tokens: Collection[UUID], person
 
 def _forget_persons(books, tokens: Collection[UUID], person_keys: Collection[UUID]) -> int:
     """Who the tokens belong to; a person none of whose tokens is left goes as well."""
-    ids = list(tokens)
-    removed = 0
+    ids, removed = list(tokens), 0
     books.execute("delete from restricted.opted_out where person_key = any(%s)", [list(person_keys)])
+    for table in ("identity_review", "identity_decision"):
+        query = sql.SQL("delete from restricted.{} where one = any(%s) or other = any(%s)").format(
+            sql.Identifier(table)
+        )
+        removed += books.execute(query, [ids, ids]).rowcount
     for table in ("person_link", "person_evidence", "consent", "opt_out"):
         query = sql.SQL("delete from restricted.{} where person_token = any(%s)").format(sql.Identifier(table))
         removed += books.execute(query, [ids]).rowcount

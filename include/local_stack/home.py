@@ -107,6 +107,18 @@ def read_record(path: Path) -> dict | None:
     return json.loads(file.read_text()) if file.is_file() else None
 
 
+def last_sources(path: Path) -> Path:
+    """The sources of the home's last night, for those who come to look at it. Raises StackError where there was none."""
+    known = (read_record(path) or {}).get("last_sources")
+    if not known:
+        raise StackError(
+            found=f"no night was run in {path}",
+            expected="a night whose sources are known",
+            action="name them with SOURCES=path/to/sources.yml, or run 'make nightly' first",
+        )
+    return Path(known)
+
+
 def write_record(path: Path, record: dict) -> None:
     """Replace the home's record in one step."""
     write_private(path / "home.json", json.dumps(record, indent=2, sort_keys=True) + "\n")

@@ -21,7 +21,9 @@ POLICY_FILE = POLICIES / "classification.yml"
 CODES_FILE = POLICIES / "classification_codes.yml"
 
 # Leaf types and data types whose parts depend on each other; include/privacy/splitting.py knows them.
-SPECIAL = frozenset({"id", "reference", "resource_type", "contained", "extension", "Coding", "Quantity"})
+SPECIAL = frozenset(
+    {"id", "reference", "resource_type", "contained", "extension", "Coding", "Quantity", "uid", "uid_identifier"}
+)
 _CODE_LISTS = ("units", "unit_annotations", "payer_words", "country_names", "state_names", "profile_prefixes")
 _CODE_MAPS = ("public_systems", "public_prefixes", "local_systems")
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from include.coding.text_diagnoses import diagnoses_in
 from include.privacy.classification import Classification, ResourceRule
 from include.privacy.element_texts import (
     Element,
@@ -30,6 +31,7 @@ from include.privacy.element_texts import (
     remember,
 )
 from include.privacy.match_tokens import patient_match_tokens
+from include.privacy.sealing import FOUND_IN_WORDS
 from include.privacy.splitting import Splitters, UnknownReferenceError
 from include.privacy.tokens import Tokeniser, uuid_text
 from include.privacy.value_types import microseconds
@@ -157,6 +159,7 @@ class _Plan:
         source: str,
     ) -> None:
         self._rule = rule
+        self._source = source
         self._tokeniser = tokeniser
         self._digest_id = tokeniser.id_digester(source, rule.resource_type)
         self._known = splitters.tokens
@@ -202,7 +205,7 @@ class _Plan:
             last_updated=updated,
             persons=list(map(bytes.decode, tokens)) if self._rule.is_the_person else _first(told.get(_PERSON), number),
             events=_first(told.get(_EVENT), number),
-            matches=[patient_match_tokens(self._tokeniser, outer) for outer in outers]
+            matches=[patient_match_tokens(self._tokeniser, outer, self._source) for outer in outers]
             if self._rule.is_the_person
             else [()] * number,
             misfits=misfits,
@@ -309,8 +312,35 @@ class _ReferenceField(_Field):
         return b'%b{"reference":"%b"}' % (self.name, token), self.name + text, person, ()
 
 
+class _DiagnosisField(_Field):
+    """What a condition is. Where it is told in words only, what the dictionary finds in them is noted before they are sealed."""
+
+    __slots__ = ()
+
+    def part(self, text: bytes) -> tuple[bytes, bytes, object, tuple[str, ...]]:
+        kept, hidden, told, misfits = super().part(text)
+        found = _found_in_words(decode_value(text)) if b'"text"' in text else None
+        if found:
+            kept = b"%b,%b:%b" % (kept, encode_value(FOUND_IN_WORDS), encode_value(found))
+        return kept, hidden, told, misfits
+
+
+def _found_in_words(concept: object) -> dict[str, str] | None:
+    """The first diagnosis that the words affirm, else the first they name at all; None where there is a code or nothing is found."""
+    if not isinstance(concept, dict) or not isinstance(concept.get("text"), str):
+        return None
+    codings = concept.get("coding")
+    if isinstance(codings, list) and any(isinstance(each, dict) and each.get("code") for each in codings):
+        return None
+    found = diagnoses_in(concept["text"])
+    first = next((each for each in found if each.context == "affirmed"), found[0] if found else None)
+    return first._asdict() if first else None
+
+
 def _field(rule: ResourceRule, name: str, element: Element) -> _Field:
     """What an element tells beside its parts: the person, when it happened, or which version it is."""
+    if (rule.resource_type, name) == ("Condition", "code"):
+        return _DiagnosisField(name, element, None, 0, None)
     if name == "meta":
         return _MetaField(name, element, _META, 0, _read_meta)
     kind, order, rest = _told_by(rule, name)

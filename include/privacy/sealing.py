@@ -24,6 +24,7 @@ from include.settings import Settings
 from include.warehouse.connect import connect
 
 FORMAT = b"\x01"
+FOUND_IN_WORDS = "_foundInWords"  # the one element of a clear body that the source did not send
 _HEAD = 1 + keys.NONCE_BYTES
 
 
@@ -102,6 +103,8 @@ def rebuild(body: object, sealed_plain: bytes) -> object:
     Numbers keep the digits they came with where ``body`` was parsed with them. A row of a table is rebuilt the same way
     from a dictionary of its columns.
     """
+    if isinstance(body, dict):
+        body = {name: value for name, value in body.items() if name != FOUND_IN_WORDS}
     return merge(body, msgspec.json.decode(sealed_plain))
 
 

@@ -11,6 +11,7 @@ from psycopg import sql
 from include.quality.errors import GateError, IntakeLostError
 
 INTAKE = "intake"
+WORKSHOP = "checks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Batch:
     def is_replay(self) -> bool:
         """Whether the batch holds records that were refused before and asked for again (include/intake/replays.py)."""
         return self.batch_id.rpartition("__")[2].startswith("r")
+
+    @property
+    def workshop(self) -> str:
+        """The schema in which the columns that rules read are laid out: ``checks``, or a session's own."""
+        return WORKSHOP
 
     @property
     def intake(self) -> sql.Identifier:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from include.quality.batches import Batch
+from include.quality.batches import WORKSHOP, Batch
 from include.quality.reference_values import ReferenceValues
 from include.quality.rules import Rule
 from include.quality.suites import Column, Suite
 
-SCHEMA = "checks"
+SCHEMA = WORKSHOP
 # YYYY, YYYY-MM, YYYY-MM-DD, or a time with or without seconds and zone.
 _DATE_FORM = (
     r"^[0-9]{4}(-(0[1-9]|1[0-2])(-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?$"
@@ -60,9 +60,19 @@ def table_of(batch: Batch) -> str:
     return "batch_" + hashlib.sha256(batch.batch_id.encode()).hexdigest()[:16]
 
 
+def place_of(batch: Batch, suffix: str = "") -> sql.Identifier:
+    """The batch's table, or with a suffix one that belongs to it."""
+    return sql.Identifier(batch.workshop, table_of(batch) + suffix)
+
+
+def made(batch: Batch) -> sql.Composable:
+    """How tables of the workshop are made: unlogged, except a session's own, which are temporary by their place."""
+    return sql.SQL("create unlogged table" if batch.workshop == SCHEMA else "create table")
+
+
 def persons_of(batch: Batch) -> sql.Identifier:
     """The table of persons that the batch may refer to (persons.py fills it)."""
-    return sql.Identifier(SCHEMA, f"{table_of(batch)}_persons")
+    return place_of(batch, "_persons")
 
 
 def build(books: psycopg.Connection, batch: Batch, parts: Iterable[Part]) -> None:
@@ -72,7 +82,7 @@ def build(books: psycopg.Connection, batch: Batch, parts: Iterable[Part]) -> Non
     declared = [sql.SQL(", {} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in types.items()]
     books.execute(
         sql.SQL("create table {} (suite text, record_id uuid, data_class text{}) partition by list (suite)").format(
-            sql.Identifier(SCHEMA, table_of(batch)), sql.SQL("").join(declared)
+            place_of(batch), sql.SQL("").join(declared)
         )
     )
     for number, part in enumerate(parts):
@@ -81,8 +91,7 @@ def build(books: psycopg.Connection, batch: Batch, parts: Iterable[Part]) -> Non
 
 def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, types: Mapping[str, str]) -> None:
     """Fill one partition by CREATE TABLE AS, which reads in parallel where INSERT does not, and attach it."""
-    parent = table_of(batch)
-    child = sql.Identifier(SCHEMA, f"{parent}_{number}")
+    parent, child = place_of(batch), place_of(batch, f"_{number}")
     own = {column.name for column in part.columns}
     values = [
         sql.SQL(", {}").format(sql.Identifier(name) if name in own else sql.SQL("null::{}").format(sql.SQL(kind)))
@@ -91,8 +100,9 @@ def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, type
     names = [sql.SQL(", {}").format(sql.Identifier(name)) for name in types]
     books.execute(
         sql.SQL(
-            "create unlogged table {child} (suite, record_id, data_class{names}) as select {label}::text, record_id, data_class{values} from ({selects}) s"
+            "{made} {child} (suite, record_id, data_class{names}) as select {label}::text, record_id, data_class{values} from ({selects}) s"
         ).format(
+            made=made(batch),
             child=child,
             names=sql.SQL("").join(names),
             label=sql.Literal(part.label),
@@ -101,9 +111,7 @@ def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, type
         )
     )
     books.execute(
-        sql.SQL("alter table {} attach partition {} for values in ({})").format(
-            sql.Identifier(SCHEMA, parent), child, sql.Literal(part.label)
-        )
+        sql.SQL("alter table {} attach partition {} for values in ({})").format(parent, child, sql.Literal(part.label))
     )
 
 
@@ -156,12 +164,14 @@ class DocumentColumns:
             persons=persons_of(batch),
             values=sql.SQL("").join(values),
             intake=batch.intake,
-            paths=sql.SQL(", ").join(self._declared_paths())
-            if self._paths
-            else sql.SQL("nothing text path '$.nothing'"),
+            paths=self.paths(),
             ranges=ranges,
             rows=rows,
         )
+
+    def paths(self) -> sql.Composable:
+        """The column list of the JSON_TABLE ``j`` that the expressions asked for so far read."""
+        return sql.SQL(", ").join(self._declared_paths()) if self._paths else sql.SQL("nothing text path '$.nothing'")
 
     def _declared_paths(self) -> Iterator[sql.Composable]:
         for (path, kind), alias in self._paths.items():

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from include.quality.batches import Batch
-from include.quality.check_table import SCHEMA, Part, table_of
+from include.quality.check_table import Part, place_of
 from include.quality.expectations import KNOWN, REGULAR_EXPRESSIONS_A_STATEMENT
 from include.quality.judge import Count
 from include.quality.rules import Rule
@@ -75,7 +75,7 @@ def _list(books: psycopg.Connection, batch: Batch, number: int, part: Part, rule
         ).format(
             number=sql.Literal(number),
             named=named,
-            table=sql.Identifier(SCHEMA, table_of(batch)),
+            table=place_of(batch),
             label=sql.Literal(part.label),
             any=sql.SQL(" or ").join(map(fails, rules)),
         )
@@ -118,7 +118,7 @@ def _count(books: psycopg.Connection, batch: Batch, part: Part, rules: Sequence[
     )
     rows = books.execute(
         sql.SQL("select data_class, {} from {} where suite = {} group by data_class order by data_class").format(
-            numbers, sql.Identifier(SCHEMA, table_of(batch)), sql.Literal(part.label)
+            numbers, place_of(batch), sql.Literal(part.label)
         )
     ).fetchall()
     for data_class, *found in rows:

@@ -10,6 +10,7 @@ from statistics import median
 import psycopg
 from psycopg.types.json import Jsonb
 
+from include.quality.drift import is_late
 from include.quality.policy import Volume, load_quality_policy
 from include.settings import Settings
 from include.warehouse.connect import connect
@@ -106,6 +107,20 @@ def _earlier(books: psycopg.Connection, source: str, night: date, volume: Volume
         [source, night, volume.nights_compared],
     ).fetchall()
     return tuple(received for (received,) in rows)
+
+
+def late_sources(books: psycopg.Connection, night: date) -> frozenset[str]:
+    """Sources that are there, bring nothing new tonight, and by their own history always did (drift.is_late)."""
+    rows = books.execute(
+        """select s.source, e.night, e.files_new > 0 from lifecycle.source_state s
+           join lifecycle.source_state e on e.source = s.source and e.night < s.night and e.night >= s.night - 56
+           where s.night = %s and s.files_new = 0 and not s.missing and not s.stale""",
+        [night],
+    ).fetchall()
+    history: dict[str, list[tuple[date, bool]]] = {}
+    for source, earlier, brought in rows:
+        history.setdefault(source, []).append((earlier, brought))
+    return frozenset(source for source, nights in history.items() if is_late(night, nights))
 
 
 def note_volume(books: psycopg.Connection, source: str, night: date) -> None:

@@ -16,6 +16,7 @@ from psycopg import sql
 from include.nights import step
 from include.quality import check_table, counting, quarantine, scores
 from include.quality.batches import Batch, read_batch, require_every_row
+from include.quality.catalogue import gate_results
 from include.quality.decide import HELD_BACK, PASSED, Verdict, decide
 from include.quality.errors import GateDisagreementError, GateError
 from include.quality.freshness import note_volume
@@ -168,6 +169,8 @@ def _settle(
     else:
         refused = quarantine.move_failing_rows(books, batch, parts) if parts else 0
     _close(books, batch, verdict, refused)
+    if not batch.is_replay:
+        gate_results.keep(books, batch, parts)
     scores.score_source(books, batch.night, batch.source)
     note_volume(books, batch.source, batch.night)
     return verdict, refused

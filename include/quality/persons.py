@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 
 from include.quality.batches import INTAKE, Batch
-from include.quality.check_table import first_moment, persons_of
+from include.quality.check_table import first_moment, made, persons_of
 from include.sources.contracts import Contract
 
 # Births are taken 14 hours early: a child born just after midnight in the east is born on the day before in UTC.
@@ -35,7 +35,7 @@ def list_known_persons(books: psycopg.Connection, batch: Batch, contract: Contra
     """
     persons = persons_of(batch)
     books.execute(sql.SQL("drop table if exists {}").format(persons))
-    books.execute(sql.SQL("create unlogged table {} (person_token uuid primary key, born timestamptz)").format(persons))
+    books.execute(sql.SQL("{} {} (person_token uuid primary key, born timestamptz)").format(made(batch), persons))
     datasets = patient_datasets(contract)
     for statement in _delivered(books, batch, contract, datasets):
         _add(books, persons, statement)
@@ -49,6 +49,20 @@ def list_known_persons(books: psycopg.Connection, batch: Batch, contract: Contra
         ).format(source=sql.Literal(batch.source), night=sql.Literal(batch.night), kinds=sql.Literal(list(datasets))),
     )
     _add_earlier(books, batch, datasets)
+    books.execute(sql.SQL("analyze {}").format(persons))
+
+
+def fill_persons(
+    books: psycopg.Connection, batch: Batch, delivered: Iterable[tuple[str, sql.Identifier]], contract: Contract | None
+) -> None:
+    """The same table from (dataset, table) of what lies at hand, without asking the books for anything earlier."""
+    persons, datasets = persons_of(batch), patient_datasets(contract)
+    books.execute(sql.SQL("{} {} (person_token uuid primary key, born timestamptz)").format(made(batch), persons))
+    for dataset, table in delivered:
+        if contract is None:
+            _add(books, persons, _patients_in_documents(table))
+        elif dataset in datasets:
+            _add(books, persons, _patients_in_table(table, contract, dataset, datasets))
     books.execute(sql.SQL("analyze {}").format(persons))
 
 

@@ -17,9 +17,10 @@ from include.quality.rules import DIMENSIONS
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "quality.yml"
 EVERY = "every"
-_WORDS = {"owner", "reviewed", "judge_alone_from", "exceptions", "weights", "levels", "volume"}
+_WORDS = {"owner", "reviewed", "judge_alone_from", "exceptions", "weights", "levels", "volume", "drift"}
 _EXCEPTION_WORDS = {"source", "data_class", "threshold", "owner", "reason", "expires"}
 _VOLUME_WORDS = {"nights_needed", "nights_compared", "low", "high", "reason"}
+_DRIFT_WORDS = {"false_alarms", "nights_needed", "nights_compared", "reason"}
 LEVELS = ("excellent", "good", "acceptable")
 POOR = "poor"
 
@@ -47,6 +48,15 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """How drift is told: ``false_alarms`` is the share of a source's nights that may give an alarm though nothing changed."""
+
+    false_alarms: float
+    nights_needed: int
+    nights_compared: int
+
+
+@dataclass(frozen=True, slots=True)
 class QualityPolicy:
     """Thresholds, weights and levels. ``weights`` sum to 1; shares and scores lie between 0 and 1."""
 
@@ -56,6 +66,7 @@ class QualityPolicy:
     weights: Mapping[str, float]
     levels: Mapping[str, float]
     volume: Volume
+    drift: Drift
 
     def threshold(self, source: str, data_class: str, night: date) -> float:
         """The share that must pass. Raises QualityPolicyError for a class no policy names: it must not be guessed."""
@@ -94,6 +105,7 @@ def load_quality_policy(file: Path = POLICY_FILE) -> QualityPolicy:
         weights={dimension: float(said["weights"][dimension]) for dimension in DIMENSIONS},
         levels={level: float(said["levels"][level]) for level in LEVELS},
         volume=Volume(**volume),
+        drift=Drift(**{word: said["drift"][word] for word in _DRIFT_WORDS - {"reason"}}),
     )
 
 
@@ -116,6 +128,10 @@ def _problems(said: Mapping[str, Any]) -> Iterator[str]:
     yield from _level_problems(said["levels"])
     if set(said["volume"]) != _VOLUME_WORDS:
         yield f"volume needs exactly {', '.join(sorted(_VOLUME_WORDS))}"
+    if not isinstance(said["drift"], dict) or set(said["drift"]) != _DRIFT_WORDS:
+        yield f"drift needs exactly {', '.join(sorted(_DRIFT_WORDS))}"
+    elif not 0 < said["drift"]["false_alarms"] < 0.5:
+        yield "drift: false_alarms is a share between 0 and 0.5"
 
 
 def _exception_problems(each: Any) -> Iterator[str]:

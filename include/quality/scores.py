@@ -1,12 +1,17 @@
 """Quality as five numbers between 0 and 1 and one over them, from the counts of the gate. Never a constant.
 
-    dimension = 1 - failed / tested        over all rules of the dimension, critical and warning alike
+    dimension = 1 - failed / tested        over the gate's rules, critical and warning alike, and the catalogue's checks;
+                                           of a check that allows a share to fail, only what is beyond that share counts
     overall   = sum(weight * dimension) / sum(weight)    over the dimensions that were assessed
 
 A dimension of which nothing was tested is None, and the weights of the others are scaled up. Records refused while
 loading count as tested and failed for validity. Timeliness is the source's, from the age of its delivery:
-1 up to ``max_age_days``, then max_age_days / age. Accuracy needs a reference to agree with; until a rule brings one it
-is None.
+1 up to ``max_age_days``, then max_age_days / age. Accuracy is agreement with a reference: another source of the same
+person, the terminology itself, arithmetic between values; where none can be had it is None.
+
+The interval is Wilson's (1927) for each dimension, combined by its distances from the estimates (MOVER, Zou and Donner 2008);
+it takes tests as independent, which those of one record are not quite. The change is against the mean of the source's last
+28 nights.
 """
 
 from __future__ import annotations
@@ -27,13 +32,15 @@ from include.warehouse.connect import connect
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One score: dimensions by name (None where nothing was assessed), overall, level, and the formula in words."""
+    """One score: dimensions by name (None where nothing was assessed), overall with its 95% interval, level, and the formula."""
 
     data_class: str
     dimensions: Mapping[str, float | None]
     overall: float | None
     level: str | None
     formula: str
+    low: float | None = None
+    high: float | None = None
 
 
 def score(
@@ -50,7 +57,36 @@ def score(
         round(sum(policy.weights[name] * value for name, value in assessed.items()) / weight, 9) if weight else None
     )
     level = None if overall is None else policy.level(overall)
-    return Score(data_class, found, overall, level, formula(found, policy))
+    low, high = _interval(assessed, counts, overall, weight, policy)
+    return Score(data_class, found, overall, level, formula(found, policy), low, high)
+
+
+def _interval(
+    assessed: Mapping[str, float],
+    counts: Mapping[str, tuple[int, int]],
+    overall: float | None,
+    weight: float,
+    policy: QualityPolicy,
+) -> tuple[float | None, float | None]:
+    """95% limits of the overall score; a dimension that is no share of tests, such as timeliness, adds no width."""
+    if overall is None:
+        return None, None
+    below = above = 0.0
+    for name, value in assessed.items():
+        tested, failed = counts.get(name, (0, 0))
+        if tested and abs(value - (1 - failed / tested)) < 1e-9:
+            low, high = wilson(tested - failed, tested)
+            share = policy.weights[name] / weight
+            below, above = below + (share * (value - low)) ** 2, above + (share * (high - value)) ** 2
+    return max(0.0, overall - below**0.5), min(1.0, overall + above**0.5)
+
+
+def wilson(passed: float, tested: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's 95% interval of a share (JASA 1927)."""
+    share = passed / tested
+    middle = (share + z * z / (2 * tested)) / (1 + z * z / tested)
+    half = z / (1 + z * z / tested) * (share * (1 - share) / tested + z * z / (4 * tested * tested)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _share(tested: int, failed: int) -> float | None:
@@ -66,7 +102,7 @@ def formula(dimensions: Mapping[str, float | None], policy: QualityPolicy) -> st
     total = sum(policy.weights[name] for name in assessed)
     terms = " + ".join(f"{policy.weights[name] / total:.3f} {name}" for name in assessed)
     missing = f"; not assessed: {', '.join(left_out)}" if left_out else ""
-    return f"overall = {terms}; each = 1 - failed / tested{missing}"
+    return f"overall = {terms}; each = 1 - failed / tested, of a check that allows a share to fail what is beyond it{missing}"
 
 
 def timeliness(age_days: int | None, max_age_days: int | None) -> float | None:
@@ -122,8 +158,13 @@ def score_source(books: psycopg.Connection, night: date, source: str) -> list[Sc
     counts = books.execute(
         """select c.data_class, c.dimension, sum(c.tested)::bigint, sum(c.failed)::bigint
            from quality.dimension_count c join lifecycle.batch b using (batch_id)
-           where b.night = %s and b.source = %s group by 1, 2""",
-        [night, source],
+           where b.night = %s and b.source = %s group by 1, 2
+           union all
+           select data_class, dimension, sum(tested)::bigint, sum(greatest(0, failed - floor(threshold * tested)))::bigint
+           from quality.check_result
+           where night = %s and source = %s and judge = 'engine' and status in ('passed', 'failed') and data_class is not null
+           group by 1, 2""",
+        [night, source, night, source],
     ).fetchall()
     state = books.execute(
         "select age_days, max_age_days from lifecycle.source_state where night = %s and source = %s", [night, source]
@@ -131,25 +172,33 @@ def score_source(books: psycopg.Connection, night: date, source: str) -> list[Sc
     scores = _scores(counts, timeliness(*state) if state else None)
     books.execute("delete from quality.score where night = %s and source = %s", [night, source])
     for each in scores:
-        books.execute(
-            """insert into quality.score (night, source, data_class, completeness, accuracy, consistency, timeliness,
-                   validity, overall, level, formula) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            [
-                night,
-                source,
-                each.data_class,
-                *(each.dimensions[name] for name in DIMENSIONS),
-                each.overall,
-                each.level,
-                each.formula,
-            ],
-        )
+        _write(books, night, source, each)
     return scores
+
+
+def _write(books: psycopg.Connection, night: date, source: str, each: Score) -> None:
+    compared, mean = books.execute(
+        """select count(overall), avg(overall)::float8 from (
+               select overall from quality.score where source = %s and data_class = %s and night < %s
+               order by night desc limit 28) earlier""",
+        [source, each.data_class, night],
+    ).fetchone()
+    change = None if each.overall is None or not compared else each.overall - mean
+    books.execute(
+        """insert into quality.score (night, source, data_class, completeness, accuracy, consistency, timeliness, validity,
+               overall, level, formula, overall_low, overall_high, change, nights_compared)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            night, source, each.data_class, *(each.dimensions[name] for name in DIMENSIONS), each.overall, each.level,
+            each.formula, each.low, each.high, change, compared,
+        ],
+    )  # fmt: skip
 
 
 def _scores(counts: Iterable[tuple[str, str, int, int]], of_source: float | None) -> list[Score]:
     by_class: dict[str, dict[str, tuple[int, int]]] = {}
     for data_class, dimension, tested, failed in counts:
-        by_class.setdefault(data_class, {})[dimension] = (tested, failed)
+        known = by_class.setdefault(data_class, {}).get(dimension, (0, 0))
+        by_class[data_class][dimension] = (known[0] + tested, known[1] + failed)
     policy = load_quality_policy()
     return [score(data_class, found, of_source, policy) for data_class, found in sorted(by_class.items())]

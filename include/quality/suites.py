@@ -30,6 +30,7 @@ SQL_TYPES = {
     "last_moment": "timestamptz",
     "readable": "boolean",
     "present": "boolean",
+    "tokens": "text[]",
 }
 DERIVED_TYPES = {
     "person_known": "boolean",
@@ -38,7 +39,7 @@ DERIVED_TYPES = {
     "unit_known": "boolean",
 }
 _OF_A_RANGE = ("value_possible", "unit_known")
-ROW_COLUMNS = ("person_token", "event_at", "last_updated")
+ROW_COLUMNS = ("person_token", "event_at", "last_updated", "match_tokens", "unfit")
 _SUITE_WORDS = {"owner", "resource_type", "entity", "uses", "columns", "rules"}
 _COLUMN_WORDS = {"type", "path", "field", "row", "derive", "of", "unless", "against"}
 ANY_OTHER = "any other"
@@ -150,7 +151,7 @@ def _read_suite(
     blocks = [_block(name, each, shared, problems) for each in said.get("uses") or []]
     columns: dict[str, Column] = {}
     for block in [*blocks, said]:
-        columns |= {each.name: each for each in _columns(name, block.get("columns") or {}, problems)}
+        columns |= {each.name: each for each in read_columns(name, block.get("columns") or {}, problems)}
     listed = [rule for block in [*blocks, said] for rule in block.get("rules") or []]
     _refuse_unknown_references(name, columns, problems)
     rules = tuple(read_rules(name, listed, columns, references, problems))
@@ -165,7 +166,8 @@ def _block(suite: str, name: str, shared: Mapping[str, Any], problems: list[str]
     return block
 
 
-def _columns(suite: str, said: Mapping[str, Any], problems: list[str]) -> Iterator[Column]:
+def read_columns(suite: str, said: Mapping[str, Any], problems: list[str]) -> Iterator[Column]:
+    """Yield the columns that are right; what is wrong with the others is added to ``problems``."""
     for name, words in said.items():
         found = list(_column_problems(name, words))
         problems += [f"{suite}.{name}: {problem}" for problem in found]

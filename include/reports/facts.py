@@ -41,6 +41,8 @@ class Facts:
     moves: list[Row]
     steps: list[Row]
     nights: list[Row] = field(default_factory=list)
+    unmapped: list[Row] = field(default_factory=list)
+    unmapped_codes: list[Row] = field(default_factory=list)
 
 
 def read_facts(night: date, settings: Settings) -> Facts:
@@ -88,6 +90,16 @@ _QUERIES = {
                string_agg(distinct coalesce(resource_type, nullif(dataset, 'resource')), ', ') about
         from governance.quarantine where night = %(night)s
         group by source, stage, reason_code order by records desc, source, reason_code""",
+    "unmapped": """
+        select source, message_type, field, sum(occurrences)::bigint occurrences,
+               count(*) over (partition by source)::int fields
+        from governance.unmapped_fields where night = %(night)s
+        group by source, message_type, field order by source, occurrences desc, message_type, field""",
+    "unmapped_codes": """
+        select source, kind, problem, system, code, records, sum(records) over ()::bigint total
+        from governance.unmapped_codes
+        where night = %(night)s
+        order by records desc, source, kind, problem, system, code""",
     "gate": """
         select b.source, b.dataset, count(*) filter (where g.status <> 'not applicable') rules,
                count(*) filter (where g.status = 'passed') passed,

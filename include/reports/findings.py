@@ -1,10 +1,15 @@
-"""Plain sentences from the numbers: which gap, for whom, how large, how sure. Chooses and words; computes no statistic."""
+"""Plain sentences from the numbers: which gap, for whom, how large, how sure, since when, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
+
+from include.equity.findings_policy import FindingsPolicy
+from include.equity.shown import UNKNOWN, gaps_over_time, told_periods
+from include.equity.trends import judge
 
 DIMENSIONS = {
     "race_ethnicity": "race and ethnicity",
@@ -13,16 +18,26 @@ DIMENSIONS = {
     "age_band": "age",
     "language": "language",
     "payer": "payer",
+    "disability": "disability",
+    "rurality": "rurality",
     "zip3": "ZIP3",
+    "state": "state",
+    "svi_quartile": "area deprivation quartile (CDC SVI)",
     "all": "all people",
 }
 # Illness and care differ by age for reasons that are no inequity; the plots still show them.
 NOT_AN_INEQUITY = frozenset({"age_band"})
+TREND_WORDS = {
+    "improving": "the gap is closing",
+    "worsening": "the gap grows",
+    "no clear change": "no clear change over the closed periods",
+    "too few periods": "too few closed periods to tell a trend",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A gap between two groups whose interval excludes none, in the measure's own unit."""
+    """A gap between two groups that is told: how large, how sure, since when, where it tends, and what to do next."""
 
     measure_id: str
     title: str
@@ -31,55 +46,73 @@ class Finding:
     sentence: str
     is_worse: bool
     ratio: float
+    since: str
+    trend: str
+    next_step: str
 
 
-def told_periods(facts: Any) -> dict[str, str]:
-    """The period told of each measure: the newest closed one with people in it, else the newest.
+def find_gaps(facts: Any, *, most: int = 12, policy: FindingsPolicy | None = None) -> list[Finding]:
+    """The gaps that are told, the largest ratio first; one for each measure and dimension.
 
-    An open period is still filling up: a screening not yet due would read as one missed.
+    Told is a gap whose interval excludes none and that Benjamini and Hochberg's procedure keeps at the policy's false
+    discovery rate, over all gaps of the night that could have been told. Groups that are too small, not known or hidden
+    could not.
     """
-    told: dict[str, tuple[bool, bool, str]] = {}
-    for row in facts.results:
-        if row.dimension == "all":
-            rank = (bool(row.denominator), row.is_period_closed, str(row.period))
-            told[row.measure_id] = max(told.get(row.measure_id, rank), rank)
-    return {measure_id: period for measure_id, (_, _, period) in told.items()}
-
-
-def find_gaps(facts: Any, *, most: int = 12) -> list[Finding]:
-    """The gaps that are surely not zero, the largest ratio first; one for each measure and dimension.
-
-    Groups that are too small, overlapping the reference by definition or not known carry a note and are left out.
-    """
+    policy = policy or FindingsPolicy.load()
     measures = {row.measure_id: row for row in facts.measures}
-    periods = told_periods(facts)
+    periods = told_periods(facts.results)
     rates = {(r.measure_id, r.period, r.dimension, r.subgroup): r for r in facts.results}
-    gaps = [
-        finding
+    by_dimension: dict[tuple[str, str], list[Any]] = {}
+    for row in facts.results:
+        by_dimension.setdefault((row.measure_id, row.dimension), []).append(row)
+    candidates = [
+        row
         for row in facts.disparities
         if row.statistic == "rate_difference"
         and str(row.period) == periods.get(row.measure_id)
         and row.measure_id in measures
-        and _is_sure(row)
-        if (finding := _word(row, measures[row.measure_id], rates)) is not None
+        and _can_be_told(row)
     ]
-    gaps.sort(key=lambda gap: (not gap.is_worse, -gap.ratio, gap.measure_id, gap.dimension))
+    gaps = [
+        _word(row, measures[row.measure_id], rates, by_dimension[row.measure_id, row.dimension], policy)
+        for row in kept_at_rate(candidates, policy.false_discovery_rate)
+    ]
+    ranked = sorted(
+        (gap for gap in gaps if gap is not None),
+        key=lambda gap: (not gap.is_worse, -gap.ratio, gap.measure_id, gap.dimension),
+    )
     seen: set[tuple[str, str]] = set()
     return [
         gap
-        for gap in gaps
+        for gap in ranked
         if not ((gap.measure_id, gap.dimension) in seen or seen.add((gap.measure_id, gap.dimension)))
     ][:most]
 
 
-def _is_sure(row: Any) -> bool:
-    if row.dimension in NOT_AN_INEQUITY or row.is_suppressed or None in (row.lower_limit, row.upper_limit):
+def kept_at_rate(rows: Sequence[Any], rate: float) -> list[Any]:
+    """Rows whose gap is kept when at most a share ``rate`` of those kept may be chance (Benjamini and Hochberg 1995)."""
+    ranked = sorted(rows, key=_chance)
+    kept = max((n for n, row in enumerate(ranked, start=1) if _chance(row) <= rate * n / len(ranked)), default=0)
+    return [row for row in ranked[:kept] if row.lower_limit > 0 or row.upper_limit < 0]
+
+
+def _chance(row: Any) -> float:
+    """Two-sided probability of a gap as far from none, by its standard error."""
+    if not row.standard_error:
+        return 0.0 if row.estimate else 1.0
+    return 2 * NormalDist().cdf(-abs(row.estimate) / row.standard_error)
+
+
+def _can_be_told(row: Any) -> bool:
+    if row.dimension in NOT_AN_INEQUITY or row.is_suppressed:
+        return False
+    if None in (row.estimate, row.standard_error, row.lower_limit, row.upper_limit):
         return False
     note = row.note or ""
-    return (row.lower_limit > 0 or row.upper_limit < 0) and "fewer than" not in note and "not known" not in note
+    return "fewer than" not in note and "not known" not in note
 
 
-def _word(row: Any, measure: Any, rates: dict) -> Finding | None:
+def _word(row: Any, measure: Any, rates: dict, of_dimension: Sequence[Any], policy: FindingsPolicy) -> Finding | None:
     own = rates.get((row.measure_id, row.period, row.dimension, row.comparison_group))
     reference = rates.get((row.measure_id, row.period, row.dimension, row.reference_group))
     if own is None or reference is None or own.rate is None or not reference.rate:
@@ -87,6 +120,9 @@ def _word(row: Any, measure: Any, rates: dict) -> Finding | None:
     is_share = measure.rate_per == 1
     is_worse = (row.estimate > 0) == (measure.favourable_direction == "lower")
     ratio = own.rate / reference.rate
+    ratio = max(ratio, 1 / ratio if ratio else 99)
+    trend, since = _course(row, measure, of_dimension, policy)
+    unknown = _unknown_share([each for each in of_dimension if each.period == row.period])
     sentence = (
         f"{measure.title}, {row.period}, by {dimension_name(row.dimension)}: {row.comparison_group} "
         f"{format_rate(own.rate, is_share)} against {format_rate(reference.rate, is_share)} for {row.reference_group} "
@@ -95,19 +131,42 @@ def _word(row: Any, measure: Any, rates: dict) -> Finding | None:
         f"{own.denominator:,g} and {reference.denominator:,g} {'people' if is_share else 'person-years'})"
     )
     return Finding(
-        row.measure_id,
-        measure.title,
-        row.dimension,
-        str(row.period),
-        sentence,
-        is_worse,
-        max(ratio, 1 / ratio if ratio else 99),
+        measure_id=row.measure_id,
+        title=measure.title,
+        dimension=row.dimension,
+        period=str(row.period),
+        sentence=sentence,
+        is_worse=is_worse,
+        ratio=ratio,
+        since=since,
+        trend=trend,
+        next_step=policy.advice(ratio=ratio, trend=trend, is_worse=is_worse, unknown_share=unknown),
     )
+
+
+def _course(row: Any, measure: Any, of_dimension: Sequence[Any], policy: FindingsPolicy) -> tuple[str, str]:
+    """Where a gap tends, by the stated rule, and the first of the unbroken periods up to now in which it was as sure."""
+    sign = 1 if measure.favourable_direction == "lower" else -1
+    counted = [each for each in of_dimension if each.is_period_closed or each.period == row.period]
+    history = gaps_over_time(row.comparison_group, row.reference_group, counted)
+    closed = [sign * gap.estimate for gap in history if gap.is_closed]
+    trend = judge(closed, fewest_periods=policy.trend_fewest_periods, significance=policy.trend_significance)
+    since = str(row.period)
+    for gap in reversed([each for each in history if each.period <= since]):
+        if not (gap.lower > 0 if row.estimate > 0 else gap.upper < 0):
+            break
+        since = gap.period
+    return trend.direction, since
+
+
+def _unknown_share(rows: Sequence[Any]) -> float:
+    everybody = sum(row.people or 0 for row in rows)
+    return sum(row.people or 0 for row in rows if row.subgroup in UNKNOWN) / everybody if everybody else 0.0
 
 
 def dimension_name(dimension: str) -> str:
     """``race_ethnicity`` as people say it."""
-    return DIMENSIONS.get(dimension, dimension.replace("_", " "))
+    return " and ".join(DIMENSIONS.get(part, part.replace("_", " ")) for part in dimension.split("*"))
 
 
 def format_rate(rate: float | None, is_share: bool) -> str:
@@ -121,8 +180,3 @@ def format_gap(gap: float, is_share: bool, *, unit: bool = True) -> str:
     """A difference of rates, with its sign: percentage points for shares."""
     text = f"{gap * 100:+.1f}" if is_share else f"{gap:+,.1f}"
     return f"{text} points" if is_share and unit else text
-
-
-def count_sure_gaps(rows: Iterable[Any]) -> int:
-    """How many comparisons have an interval that excludes no difference."""
-    return sum(row.statistic == "rate_difference" and _is_sure(row) for row in rows)

@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from include.equity.shown import told_periods
 from include.reports.dot_plot import DotPlot, lay_out
 from include.reports.facts import Facts, read_facts
-from include.reports.findings import dimension_name, find_gaps, format_rate, told_periods
+from include.reports.findings import TREND_WORDS, dimension_name, find_gaps, format_rate
 from include.settings import Settings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,6 +51,7 @@ def render(facts: Facts) -> str:
     return environment.get_template("night.html.j2").render(
         facts=facts,
         gaps=find_gaps(facts),
+        trend_words=TREND_WORDS,
         plots=list(measure_plots(facts)),
         steps=list(step_bars(facts.steps)),
         tiers=tier_table(facts.tiers),
@@ -59,7 +61,7 @@ def render(facts: Facts) -> str:
 
 def measure_plots(facts: Facts) -> Iterable[Mapping[str, Any]]:
     """One block a measure: its overall rate in words and a small plot for each dimension, in the period that is told."""
-    periods = told_periods(facts)
+    periods = told_periods(facts.results)
     for measure in facts.measures:
         rows = [row for row in facts.results if row.measure_id == measure.measure_id]
         shown = periods.get(measure.measure_id)

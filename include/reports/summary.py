@@ -47,6 +47,7 @@ def summary_lines(facts: Facts, paint=lambda text, colour: text, report: str = "
     yield ""
     yield from _sources(facts, paint)
     yield from _refused(facts, paint)
+    yield from _unmapped(facts, paint)
     yield from _marts(facts, paint)
     yield from _equity(facts, paint)
     yield from _tiers(facts, paint)
@@ -94,6 +95,18 @@ def _refused(facts: Facts, paint) -> Iterator[str]:
     shown = ", ".join(f"{reason} {count:,}" for reason, count in top[:5])
     more = f", {len(top) - 5} more reasons" if len(top) > 5 else ""
     yield paint("Quarantined", "bold") + f"  {total:,} records, to look at in governance.quarantine: {shown}{more}"
+    yield ""
+
+
+def _unmapped(facts: Facts, paint) -> Iterator[str]:
+    if not facts.unmapped_codes:
+        return
+    problems: dict[str, int] = {}
+    for row in facts.unmapped_codes:
+        problems[row.problem] = problems.get(row.problem, 0) + row.records
+    shown = ", ".join(f"{problem} {count:,}" for problem, count in sorted(problems.items(), key=lambda item: -item[1]))
+    text = f"{facts.unmapped_codes[0].total:,} records that no value set finds (governance.unmapped_codes): {shown}"
+    yield from _wrapped(paint("Unmapped  ", "bold"), 10, text)
     yield ""
 
 

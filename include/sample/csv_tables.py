@@ -122,7 +122,7 @@ def _patients(block: Block) -> Iterator[Row]:
             who.south_mrn,
             "" if hidden else who.ssn,
             who.south_family.upper(),
-            who.given.upper(),
+            who.south_given.upper(),
             births[at],
             deaths[at],
             "F" if people.female[at] else "M",

@@ -6,7 +6,7 @@ import numpy as np
 
 from include.sample import names
 from include.sample.codes import RACE_AT
-from include.sample.people import NORTH, SOUTH, People, namesakes, twins
+from include.sample.people import LINKED_BY_NAME, LINKED_BY_NUMBER, NORTH, SOUTH, People, namesakes, twins
 from include.sample.places import PLACES
 from include.sample.randomness import spread, stream
 
@@ -15,7 +15,8 @@ ORIGIN_NAMES = {place: name for name, place in RACE_AT.items()}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What would name one person. `south_family` differs from `family` where the name has changed.
+    """What would name one person. `south_family` differs from `family` where the name has changed, and both south names
+    from the north's where the south wrote them otherwise (`south_writes`: '', 'family', 'given' with a typing error, 'swapped').
 
     Numbers of the social security kind start with 9, which was never issued; telephone exchanges are 555.
     """
@@ -24,6 +25,8 @@ class Identity:
     middle: str
     family: str
     south_family: str
+    south_given: str
+    south_writes: str
     ssn: str
     north_mrn: str
     south_mrn: str
@@ -75,12 +78,17 @@ def _identity(
         numbers["ssn"][at] % 10_000,
     )
     street = f"{1 + int(draw[1] * 990)} {_of(names.STREETS, draw[2])} {_of(names.STREET_KINDS, draw[3])}"
+    changed = hospitals == NORTH + SOUTH and people.link[at] == LINKED_BY_NUMBER
+    writes = _writes(people, at, numbers["mrn"][at])
+    south_family, south_given = _written(married if changed else family, given, writes)
     mail = f"{_plain(given)}.{_plain(family)}{numbers['mrn'][at] % 1000}@{_of(('example.com', 'example.org', 'example.net'), draw[4])}"
     return Identity(
         given=given,
         middle=middle,
         family=family,
-        south_family=married if hospitals == NORTH + SOUTH and people.link[at] == 1 else family,
+        south_family=south_family,
+        south_given=south_given,
+        south_writes=writes,
         ssn=f"{area:03d}-{group:02d}-{serial:04d}" if has_number else "",
         north_mrn=f"N{numbers['mrn'][at]:08d}",
         south_mrn=f"S{numbers['south'][at]:08d}",
@@ -92,6 +100,25 @@ def _identity(
         contact_phone=f"({place.area_code}) 555-{int(draw[2] * 9000) + 1000}",
         subscriber=f"W{numbers['subscriber'][at]:09d}",
     )
+
+
+def _writes(people: People, at: int, number: int) -> str:
+    """How the south writes the names of some whom it knows by no number: so that only likeness can tell them."""
+    if int(people.hospitals[at]) != NORTH + SOUTH or people.link[at] != LINKED_BY_NAME:
+        return ""
+    neighbours = np.concatenate([twins(len(people)), namesakes(len(people))])
+    if at in neighbours or at - 1 in neighbours:
+        return ""
+    return ("family", "given", "swapped", "", "", "")[number % 6]
+
+
+def _written(family: str, given: str, writes: str) -> tuple[str, str]:
+    """Family and given name as somebody typed them: a letter left out, two letters swapped, or one name for the other."""
+    if writes == "family":
+        return family[:2] + family[3:], given
+    if writes == "given":
+        return family, given[0] + given[2:3] + given[1:2] + given[3:]
+    return (given, family) if writes == "swapped" else (family, given)
 
 
 def _numbers(seed: int, people: People) -> dict[str, list[int]]:

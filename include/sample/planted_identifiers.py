@@ -36,8 +36,8 @@ def write_identifiers(key: AnswerKey, block: Block) -> None:
             ]
         if hospitals & SOUTH:
             known += [("source_id", who.south_mrn), ("phone", who.phone.replace("(", "").replace(") ", "-"))]
-            if who.south_family != who.family:
-                known += [("family_name", who.south_family), ("full_name", f"{who.given} {who.south_family}")]
+            if (who.south_family, who.south_given) != (who.family, who.given):
+                known += [("family_name", who.south_family), ("full_name", f"{who.south_given} {who.south_family}")]
         for kind, value in known:
             key.add_identifier(PlantedIdentifier(person, kind, value, is_word=value.lower() in _WORDS))
         key.add_person(_person_row(block, at, ids[at]))
@@ -62,10 +62,13 @@ def _person_row(block: Block, at: int, north_id: str) -> dict:
 
 
 def _link(block: Block, at: int) -> str:
-    """By what the hospitals' records of a person can meet; names count with birth date, sex and postal code."""
+    """By what the hospitals' records of a person can meet; names count with birth date, sex and postal code, and names
+    written otherwise (likeness) with birth date and telephone besides."""
     kind = int(block.people.link[at])
     by_number = bool(block.identities[at].ssn) and kind != LINKED_BY_NAME
     by_name = _has_whole_name(block, at) and kind != LINKED_BY_NUMBER
+    if block.identities[at].south_writes:
+        return "likeness"
     words = {(True, True): "number_and_name", (True, False): "number", (False, True): "name"}
     return words.get((by_number, by_name), "none")
 
@@ -76,10 +79,11 @@ def _groups(block: Block, at: int, sources: list[str], link: str) -> list[list[s
     by_name = [
         source
         for source in sources
-        if _has_whole_name(block, at) and (source != "south" or who.south_family == who.family)
+        if _has_whole_name(block, at)
+        and (source != "south" or (who.south_family, who.south_given) == (who.family, who.given))
     ]
     joined = set(by_name) if len(by_name) > 1 else set()
-    if link.startswith("number"):
+    if link.startswith("number") or link == "likeness":
         joined = joined | {"north", "south"} if joined & {"north", "south"} or not joined else joined
     return [sorted(joined)] if joined else []
 

@@ -56,12 +56,12 @@ def _patients() -> dict[str, Any]:
         "ethnic_cd": text(),
         "lang_cd": text(),
         "payer_cd": text(),
-        "street": sealed(),
+        "street": sealed(match="street"),
         "city": column("text", "direct_identifier"),
         "state_cd": when("text"),
         "zip": when("text", match="postal_code"),
-        "home_phone": sealed(),
-        "email": sealed(optional=True),
+        "home_phone": sealed(match="phone"),
+        "email": sealed(match="email", optional=True),
         "preferred_name": sealed(optional=True),
     }
     languages = {south: code for code, _, south in LANGUAGES}

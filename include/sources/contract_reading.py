@@ -16,6 +16,7 @@ from include.sources.contracts import (
     Contract,
     ContractError,
     EntityMap,
+    Origin,
     Table,
 )
 from include.sources.declared import Complaints, read_yaml
@@ -40,6 +41,8 @@ _TABLE_WORDS = {
     "key",
     "person",
     "event_at",
+    "updated_at",
+    "from",
     "columns",
     "maps",
     "deleted_when",
@@ -60,6 +63,7 @@ _COLUMN_WORDS = {
     "max_length",
     "description",
 }
+_ORIGIN_WORDS = {"table", "query", "watermark", "overlap_minutes", "deletions", "most_gone"}
 _MAP_WORDS = {"to", "fields", "constants", "values", "where"}
 # Names that every raw table already has before the contract's columns.
 LEADING_NAMES = frozenset(
@@ -144,7 +148,10 @@ def _read_table(name: str, declared: Any, complaints: Complaints) -> Table | Non
     complaints.refuse_unknown(where, declared, _TABLE_WORDS)
     files = declared.get("files")
     files = [files] if isinstance(files, str) else files
-    if not isinstance(files, list) or not files or not all(isinstance(pattern, str) for pattern in files):
+    origin = _read_origin(where, declared["from"], complaints) if "from" in declared else None
+    if origin and files is None:
+        files = []
+    elif not isinstance(files, list) or not files or not all(isinstance(pattern, str) for pattern in files):
         complaints.add(f"{where}: 'files' does not say which files hold it, such as '{name}*.csv'")
         files = []
     if not isinstance(declared.get("data_class"), str):
@@ -153,7 +160,8 @@ def _read_table(name: str, declared: Any, complaints: Complaints) -> Table | Non
     by_name = {column.name: column for column in columns}
     key = _read_key(where, declared.get("key", []), by_name, complaints)
     _check_person(where, declared.get("person"), by_name, complaints)
-    _check_event(where, declared.get("event_at"), by_name, complaints)
+    for word in ("event_at", "updated_at"):
+        _check_moment(where, word, declared.get(word), by_name, complaints)
     deleted_when = _read_conditions(f"{where}: deleted_when", declared.get("deleted_when", {}), by_name, complaints)
     return Table(
         name=name,
@@ -167,7 +175,27 @@ def _read_table(name: str, declared: Any, complaints: Complaints) -> Table | Non
         maps=_read_maps(where, declared.get("maps", []), by_name, complaints),
         not_loaded=_read_omissions(where, declared.get("not_loaded", {}), by_name, complaints),
         checks=_read_checks(where, declared.get("checks", []), complaints),
+        updated_at=declared.get("updated_at"),
+        origin=origin,
     )
+
+
+def _read_origin(where: str, declared: Any, complaints: Complaints) -> Origin:
+    """Where a database holds the rows."""
+    where = f"{where}: from"
+    if not isinstance(declared, dict):
+        complaints.add(f"{where} is not a mapping with table or query")
+        return Origin()
+    complaints.refuse_unknown(where, declared, _ORIGIN_WORDS)
+    if sum(isinstance(declared.get(word), str) and bool(declared[word]) for word in ("table", "query")) != 1:
+        complaints.add(f"{where} says neither or both of 'table' and 'query'")
+    if not isinstance(declared.get("watermark", ""), str) or not isinstance(declared.get("deletions", True), bool):
+        complaints.add(f"{where}: 'watermark' is a column's name, 'deletions' is true or false")
+    for word, most in (("overlap_minutes", 525_600), ("most_gone", 1)):
+        value = declared.get(word, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            complaints.add(f"{where}: '{word}' is not a number from 0 to {most}")
+    return Origin(**{word: value for word, value in declared.items() if word in _ORIGIN_WORDS})
 
 
 def _read_checks(where: str, declared: Any, complaints: Complaints) -> tuple[dict, ...]:
@@ -264,12 +292,12 @@ def _check_person(where: str, name: Any, columns: dict[str, Column], complaints:
         complaints.add(f"{where}: person '{name}' is not a declared column of class source_id, of: Patient")
 
 
-def _check_event(where: str, name: Any, columns: dict[str, Column], complaints: Complaints) -> None:
+def _check_moment(where: str, word: str, name: Any, columns: dict[str, Column], complaints: Complaints) -> None:
     if name is None:
         return
     column = columns.get(name)
     if column is None or column.type not in ("date", "timestamp") or column.is_sealed:
-        complaints.add(f"{where}: event_at '{name}' is not a declared, unsealed date or timestamp")
+        complaints.add(f"{where}: {word} '{name}' is not a declared, unsealed date or timestamp")
 
 
 def _read_conditions(where: str, declared: Any, columns: dict[str, Column], complaints: Complaints) -> dict:

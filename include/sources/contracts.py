@@ -17,6 +17,7 @@ A contract lists what is allowed. A column it does not name is not loaded; a col
         person: patient_id
         event_at: admitted_at
         deleted_when: {status: [deleted]}
+        updated_at: changed_at       # which of two versions of a row is newer; absent: the one that came later
         columns:
           encounter_id: {type: text, class: source_id, of: Encounter}
           patient_id: {type: text, class: source_id, of: Patient}
@@ -29,6 +30,12 @@ A contract lists what is allowed. A column it does not name is not loaded; a col
             constants: {status: finished}
             values: {class_code: {E: EMER, "*": null}}   # "*": every other value; without it, others pass
             where: {status: [completed]}
+
+A table of kind database has ``from`` in place of ``files``:
+
+        from: {table: clinic.encounters, watermark: changed_at}      # or query: "select ..."
+        # watermark: rows changed since are read, absent: all are, and compared; overlap_minutes: 60, how far before
+        # deletions: true, keys are compared; most_gone: 0.2, of more than that share none is taken for deleted
 """
 
 from __future__ import annotations
@@ -47,9 +54,11 @@ TYPES = {
     "date": "date",
     "timestamp": "timestamptz",
 }
+# Columns that kind database adds to every table: when a version of a row was first seen, and which one of the row it is.
+SEEN_AT, SEEN_VERSION = "seen_at", "seen_version"
 CLASSES = ("clinical", "quasi_identifier", "direct_identifier", "free_text", "source_id", "reference_data")
 SEALED_CLASSES = frozenset({"direct_identifier", "free_text"})
-MATCHES = ("identifier", "family", "given", "birth_date", "sex", "postal_code")
+MATCHES = ("identifier", "family", "given", "birth_date", "sex", "postal_code", "street", "phone", "email")
 MAX_TEXT = 1_000_000
 
 
@@ -105,8 +114,24 @@ class EntityMap:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a database holds a table's rows: a table (with its schema) or a query, and how to see what is new.
+
+    ``watermark`` is a column's name at the source that grows with every change. ``most_gone`` is the share of known rows
+    above which missing ones are not taken for deleted.
+    """
+
+    table: str | None = None
+    query: str | None = None
+    watermark: str | None = None
+    overlap_minutes: float = 60
+    deletions: bool = True
+    most_gone: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """One declared table of a source. ``key``, ``person`` and ``event_at`` are column names.
+    """One declared table of a source. ``key``, ``person``, ``event_at`` and ``updated_at`` are column names.
 
     ``not_loaded``: headers of columns that are left out on purpose -> the reason; '*' for all others. ``checks`` are
     rules of the gate over the table's own columns, in the words of include/quality/suites; the gate reads them.
@@ -123,6 +148,8 @@ class Table:
     maps: tuple[EntityMap, ...] = ()
     checks: tuple[Mapping[str, object], ...] = ()
     not_loaded: Mapping[str, str] = field(default_factory=dict)
+    updated_at: str | None = None
+    origin: Origin | None = None
 
     @property
     def clear_columns(self) -> tuple[Column, ...]:

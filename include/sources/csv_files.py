@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from include.sources.registry import Source
 
 HAS_CONTRACT = True
-_PART = "\x1f"
+PART = "\x1f"  # between the cells of a content or key
 _LOOKS_LIKE_A_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _MOST_NAMES = 20
 
@@ -72,25 +72,25 @@ def read(source: Source, open_stream: OpenStream, file: Landed) -> Iterator[Item
         batches = iter(Records(blocks, source.contract, source.max_record_bytes))
         header, rest = _read_header(batches, table)
         yield from header.notices()
-        rows = _Rows(source, table, header)
+        rows = TypedRows(source, table, header)
         for batch in chain([rest], batches):
             yield from rows.convert(batch)
     if rows.blank:
         yield Notice("blank_line", rows.blank, (), table.name)
 
 
-def _read_header(batches: Iterator[list[Record | Reject]], table: Table) -> tuple[_Header, list[Record | Reject]]:
+def _read_header(batches: Iterator[list[Record | Reject]], table: Table) -> tuple[Header, list[Record | Reject]]:
     """The first line that is not blank, and what follows it in its batch."""
     for batch in batches:
         for index, record in enumerate(batch):
             if isinstance(record, Reject):
                 raise broken("bad_header", found=f"a header line with {record.found}")
             if record[1]:
-                return _Header(record[1], table), batch[index + 1 :]
+                return Header(record[1], table), batch[index + 1 :]
     raise broken("no_header")
 
 
-class _Header:
+class Header:
     """Which cell of a row is which declared column."""
 
     def __init__(self, cells: list[str], table: Table) -> None:
@@ -124,6 +124,7 @@ class _Header:
             )
 
     def notices(self) -> Iterator[Notice]:
+        """What the header has besides the declared columns, and what it lacks of them."""
         if self.undeclared:
             names = tuple(name for name in self.undeclared if _LOOKS_LIKE_A_NAME.fullmatch(name))[:_MOST_NAMES]
             yield Notice("undeclared_column", len(self.undeclared), names, self.table.name)
@@ -132,10 +133,10 @@ class _Header:
             yield Notice("missing_optional_column", len(names), names, self.table.name)
 
 
-class _Rows:
+class TypedRows:
     """Turns records into Rows some thousands at a time, column by column, and row by row only where a cell is wrong."""
 
-    def __init__(self, source: Source, table: Table, header: _Header) -> None:
+    def __init__(self, source: Source, table: Table, header: Header) -> None:
         self.table, self.header, self.blank = table, header, 0
         self.nulls = source.contract.null_values
         self.converters = [make_converter(column, source.contract, source.zone) for column in table.columns]
@@ -164,21 +165,23 @@ class _Rows:
 
     def _refuse_width(self, place: int, cells: list[str]) -> Reject:
         found = f"a row of {len(cells)} cells under a header of {self.header.width}"
-        return refuse(place, "wrong_column_count", _PART.join(cells).encode(), found=found)
+        return refuse(place, "wrong_column_count", PART.join(cells).encode(), found=found)
 
     def _convert_whole(self, records: list[Record]) -> list[Row | Reject]:
         if not records:
             return []
         places = [place for place, _ in records]
         cells_of_column = list(zip(*[cells for _, cells in records], strict=True))
-        contents = [_PART.join(self.take(cells)).encode() for _, cells in records]
+        contents = [PART.join(self.take(cells)).encode() for _, cells in records]
         refused: dict[int, Reject] = {}
         values = [
             self._convert_column(number, cells_of_column, places, contents, refused)
             for number in range(len(self.table.columns))
         ]
         keys = self._keys(cells_of_column, places, contents, refused)
-        parts = zip(places, repeat(self.table.name), contents, zip(*values, strict=True), keys, strict=False)
+        parts = zip(
+            places, repeat(self.table.name), contents, zip(*values, strict=True), keys, repeat(False), strict=False
+        )
         rows: list[Row | Reject] = list(map(tuple.__new__, repeat(Row), parts))
         for index, reject in refused.items():
             rows[index] = reject
@@ -227,7 +230,7 @@ class _Rows:
         if not self.key_positions:
             return [hashlib.sha256(content).hexdigest() for content in contents]
         parts = [cells[position] for position in self.key_positions]
-        keys = parts[0] if len(parts) == 1 else list(map(_PART.join, zip(*parts, strict=True)))
+        keys = parts[0] if len(parts) == 1 else list(map(PART.join, zip(*parts, strict=True)))
         for part in parts:
             if not self.nulls.isdisjoint(part):
                 for index, cell in enumerate(part):

@@ -17,6 +17,9 @@ LEADING_COLUMNS: dict[str, str] = {
     "match_tokens": "text[]",
 }
 
+# After an entity's own columns, so that views made before it was there can take it on.
+TRAILING_COLUMNS: dict[str, str] = {"last_updated": "timestamptz"}
+
 _CODED = {"code": "text", "system": "text", "display": "text"}
 
 ENTITIES: dict[str, dict[str, str]] = {
@@ -138,4 +141,4 @@ REQUIRED_FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 def columns_of(entity: str) -> dict[str, str]:
     """All columns of ``mapped.<entity>`` with their Postgres types, leading ones first."""
-    return {**LEADING_COLUMNS, **ENTITIES[entity]}
+    return {**LEADING_COLUMNS, **ENTITIES[entity], **TRAILING_COLUMNS}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from include.sources.registry import Source
 
 HAS_CONTRACT = False
+READS_LINES = True  # one resource a line: the loader may take lines as they are
 MANIFEST_NAME = "manifest.json"
 _MAX_MANIFEST_BYTES = 64 << 20
 _NDJSON = re.compile(r".*\.(?:ndjson|jsonl)(?:\.gz)?", re.IGNORECASE)

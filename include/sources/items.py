@@ -32,7 +32,8 @@ class Row(NamedTuple):
     ``values`` stand in the contract's column order, None for null, each a text that Postgres reads as the declared type
     without error (booleans true/false, dates ISO, timestamps ISO with an offset). ``content`` is the declared columns'
     cells as received, so undeclared columns and their order do not make a row new. ``key`` is the source's id of the
-    row: its key columns, or the hash of its content where the contract names none.
+    row: its key columns, or the hash of its content where the contract names none. Where ``is_deleted``, the row is the news
+    that it is gone, and says no more than its key and what else was kept of it.
     """
 
     place: int
@@ -40,6 +41,7 @@ class Row(NamedTuple):
     content: bytes
     values: tuple[str | None, ...]
     key: str
+    is_deleted: bool = False
 
 
 class Reject(NamedTuple):
@@ -72,7 +74,10 @@ NOTICES = {
     "undeclared_column": "columns that the contract does not name; not loaded",
     "missing_optional_column": "columns that the contract calls optional and the file lacks; loaded as null",
     "blank_line": "empty lines, which hold no record",
+    "dicom_directory": "DICOMDIR files, which list a medium's files and hold no instance",
     "idle_entry": "entries of the bundle that carry no resource and delete nothing",
+    "unmapped_field": "fields of HL7 v2 messages that no resource takes in, by segment and field; kept in landing",
+    "wrapped_line": "lines of text that an interface broke in two; put back together",
 }
 
 
@@ -97,6 +102,7 @@ def _rebuild_broken(found: str, expected: str, action: str, reason_code: str, pl
 _SEND_AGAIN = "ask the source to send the record again as valid UTF-8 JSON"
 _FIX_EXPORT = "correct the export at the source and deliver the record again"
 _SEND_FILE = "ask the source to deliver the file again"
+_SEND_MESSAGE = "have the sending interface corrected and the message sent again"
 _FIX_CELL = "correct the cell at the source, or the column's type in the contract, and replay"
 
 # Reason code -> (found, expected, action). Records first, whole files after.
@@ -133,9 +139,50 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "cells within max_length",
         "correct the cell at the source, or max_length in the contract, and replay",
     ),
+    "duplicate_key": (
+        "a row with the key of another row of the same table",
+        "one row a key",
+        "declare as key what is unique at the source, or have the source correct the row",
+    ),
     "missing_key": ("no value in a key column", "a value in every key column", _FIX_EXPORT),
     "missing_required_value": ("no value in a required column", "a value in every required column", _FIX_EXPORT),
+    # HL7 v2 messages
+    "over_long_message": ("a message longer than the limit", "at most max_record_bytes of the source", _FIX_EXPORT),
+    "stray_text": (
+        "text that belongs to no message",
+        "messages that begin with MSH, in envelopes or not",
+        _SEND_MESSAGE,
+    ),
+    "truncated_message": ("a message that ends in the middle", "a whole message", _SEND_MESSAGE),
+    "bad_delimiters": (
+        "a header whose delimiters cannot be used",
+        "MSH-1 and MSH-2 as HL7 defines them",
+        _SEND_MESSAGE,
+    ),
+    "bad_segment": ("a line that is no segment", "segments: three characters, then the separator", _SEND_MESSAGE),
+    "too_many_segments": ("a message of too many segments", "at most 100,000 segments", _SEND_MESSAGE),
+    "missing_message_type": ("no message type", "a type in MSH-9", _SEND_MESSAGE),
+    "unsupported_version": ("a version other than 2.x", "HL7 versions 2.1 to 2.9 in MSH-12", _SEND_MESSAGE),
+    "unknown_charset": ("a character set that is not known", "one of HL7 table 0211 in MSH-18", _SEND_MESSAGE),
+    "invalid_charset": (
+        "bytes that the message's character set does not have",
+        "text in the character set of MSH-18, or of 'encoding' in sources.yml where MSH-18 is empty (UTF-8 without both)",
+        "declare the source's encoding and replay, or have the source fill MSH-18",
+    ),
+    "missing_patient": ("a message about no patient", "a message with a PID segment", _SEND_MESSAGE),
+    "missing_patient_id": ("a patient without any identifier", "an identifier in PID-3, PID-2 or PID-4", _SEND_MESSAGE),
+    "mapping_failed": (
+        "a message that the mapping cannot take in",
+        "a message that can be mapped",
+        "report it with its place: the mapping has to learn it; then replay",
+    ),
+    "batch_count": (
+        "a batch whose trailer announces another number of messages than came",
+        "as many messages as BTS-1 says",
+        "ask the source to send the batch again; what came of it is loaded",
+    ),
     # whole files
+    "not_hl7v2": ("a file without any message", "HL7 v2 messages, each beginning with MSH", _SEND_FILE),
     "truncated_gzip": ("a gzip file that ends in the middle", "a whole gzip file", _SEND_FILE),
     "broken_gzip": ("a gzip file that cannot be unpacked", "a valid gzip file", _SEND_FILE),
     "gzip_trailing_garbage": ("bytes after the end of the gzip data", "nothing after the gzip data", _SEND_FILE),
@@ -145,6 +192,25 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "a JSON file that is not a Bundle with a list of entries",
         "a FHIR Bundle",
         "take the file out of the delivery, or deliver it under a source of its kind",
+    ),
+    "not_dicom": (
+        "a file that is no DICOM file",
+        "DICOM files (PS3.10), with or without a preamble",
+        "take the file out of the delivery, or deliver it under a source of its kind",
+    ),
+    "over_long_header": (
+        "a header longer than the limit",
+        "a header within max_record_bytes of the source",
+        _SEND_FILE,
+    ),
+    "broken_deflate": ("a deflated data set that cannot be unpacked", "a valid deflate stream", _SEND_FILE),
+    "unpacks_without_end": ("a packed file that unpacks to more than is read", "at most 4 GiB unpacked", _SEND_FILE),
+    "nested_deep_file": ("sequences nested deeper than is read", "at most 64 levels of sequences", _SEND_FILE),
+    "unreadable_header": ("a header that cannot be decoded", "elements as DICOM PS3.5 encodes them", _SEND_FILE),
+    "missing_uid": (
+        "no UID of the study, the series or the instance",
+        "StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID, which PS3.3 requires of every instance",
+        _FIX_EXPORT,
     ),
     "over_large_bundle": ("a bundle of too many entries", "at most 4,000,000 entries", "deliver it in parts"),
     "no_header": ("a table without a header line", "a first line with the column names", _SEND_FILE),

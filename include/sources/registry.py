@@ -11,6 +11,11 @@ sources:
     files: ["*.ndjson.gz"]        # only these, by name; default: every file of the kind
     delivered_at: 2026-11-22      # when the files were made, where neither manifest nor file times tell
     max_record_bytes: 16777216    # a longer record is refused
+
+Kind dicom has identifier_system besides: see the head of include/sources/dicom_files.py.
+Kind hl7v2 has words besides: see the head of include/sources/hl7v2/files.py.
+Kinds that are asked over a network (fhir_api, database) have no path and no files but words of their own: the heads of
+include/sources/fhir_api.py and database.py show them.
 """
 
 from __future__ import annotations
@@ -52,6 +57,7 @@ class Source:
     files: tuple[str, ...] = ()
     delivered_at: datetime | None = None
     max_record_bytes: int = MAX_RECORD_BYTES
+    options: Any = None  # what a kind of its own words makes of them
 
     @property
     def zone(self) -> ZoneInfo:
@@ -63,11 +69,22 @@ def kinds() -> dict[str, ModuleType]:
     """Kind word of sources.yml -> the module that lists and reads such files.
 
     Every module has the same face: ``HAS_CONTRACT`` (tables only), ``PLACE_WORD`` (what a place counts),
-    ``list_files(source) -> Listing`` and ``read(source, open_stream, file) -> Iterator[Item]``.
+    ``list_files(source) -> Listing`` and ``read(source, open_stream, file) -> Iterator[Item]``. A kind with words of its own
+    in sources.yml has ``WORDS`` and ``read_options(entry, where, folder, complaints)``; one that is asked over a network has
+    ``pull`` besides (include/sources/pulling.py) and no path.
     """
-    from include.sources import csv_files, fhir_bulk, fhir_bundles
+    from include.sources import csv_files, database, dicom_files, fhir_api, fhir_bulk, fhir_bundles
+    from include.sources.hl7v2 import files as hl7v2
 
-    return {"fhir_bulk": fhir_bulk, "fhir_bundles": fhir_bundles, "csv": csv_files}
+    return {
+        "fhir_bulk": fhir_bulk,
+        "fhir_bundles": fhir_bundles,
+        "csv": csv_files,
+        "dicom": dicom_files,
+        "hl7v2": hl7v2,
+        "fhir_api": fhir_api,
+        "database": database,
+    }
 
 
 def reader_of(source: Source) -> ModuleType:
@@ -94,6 +111,19 @@ def load_sources(path: Path) -> tuple[Source, ...]:
         complaints.add(f"two sources are named {name}")
     complaints.raise_any(SourcesError, expected="sources as the head of include/sources/registry.py shows them")
     return tuple(source for source in sources if source)
+
+
+def make_source(entry: dict[str, Any], folder: Path, said_by: str) -> Source:
+    """One source from the words of an entry, checked as sources.yml is. ``said_by`` is what a person corrects.
+
+    Raises SourcesError or ContractError with everything that is wrong.
+    """
+    complaints = Complaints(Path(said_by))
+    source = _read_entry(entry, 1, folder, complaints)
+    complaints.raise_any(
+        SourcesError, expected="the words of a source as the head of include/sources/registry.py shows"
+    )
+    return source
 
 
 def find_source(sources: tuple[Source, ...], name: str) -> Source:
@@ -123,22 +153,28 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
     if kind not in kinds():
         complaints.choice(f"{where}: kind", kind, tuple(kinds()))
         return None
-    has_contract = kinds()[kind].HAS_CONTRACT
-    complaints.refuse_unknown(where, entry, _COMMON | ({"contract"} if has_contract else set()))
+    reader = kinds()[kind]
+    has_contract, has_path = reader.HAS_CONTRACT, not hasattr(reader, "pull")
+    known = (_COMMON if has_path else _COMMON - {"path", "files", "delivered_at"}) | getattr(reader, "WORDS", set())
+    complaints.refuse_unknown(where, entry, known | ({"contract"} if has_contract else set()))
     values = _read_values(entry, where, complaints)
-    if not isinstance(entry.get("path"), str) or not entry["path"]:
+    if has_path and (not isinstance(entry.get("path"), str) or not entry["path"]):
         complaints.add(f"{where}: 'path' is missing")
     if has_contract and not isinstance(entry.get("contract"), str):
         complaints.add(f"{where}: 'contract' is missing; kind {kind} reads what a contract declares")
+    if hasattr(reader, "read_options"):
+        values["options"] = reader.read_options(entry, where, folder, complaints)
     if len(complaints.found) > before:
         return None
     contract = load_contract(folder / entry["contract"]) if has_contract else None
+    if contract and hasattr(reader, "fit_contract"):
+        contract = reader.fit_contract(contract, where, complaints)
     for table in contract.tables if contract else ():
         if len(name) + 2 + len(table.name) > MAX_TABLE_NAME:
             complaints.add(
                 f"{where}: its name and that of table {table.name} are over {MAX_TABLE_NAME - 2} characters together"
             )
-    return Source(name=name, kind=kind, path=folder / entry["path"], contract=contract, **values)
+    return Source(name=name, kind=kind, path=folder / entry.get("path", ""), contract=contract, **values)
 
 
 def _read_values(entry: dict, where: str, complaints: Complaints) -> dict[str, Any]:

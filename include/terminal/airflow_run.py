@@ -20,8 +20,12 @@ _PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 
 
 def child_environment(home: Home, ports: Mapping[str, int], extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of every program we start: ours, Airflow's settings, and what this night adds."""
-    return {**os.environ, **airflow_environment(place_of(home, ports)), **extra}
+    """The environment of every program we start: the caller's, Airflow's settings, and what this night adds.
+
+    A value of the caller's own would win over a command that reads a secret, and lead to another Airflow's database.
+    """
+    ours = {**airflow_environment(place_of(home, ports)), **extra}
+    return {name: value for name, value in os.environ.items() if f"{name}_CMD" not in ours} | ours
 
 
 def ensure_airflow_database(home: Home, environment: Mapping[str, str], say: Callable[[str], None]) -> None:

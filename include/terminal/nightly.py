@@ -20,11 +20,11 @@ import psycopg
 from include.errors import PlumblineError
 from include.local_stack import stack
 from include.local_stack.environment import FAILURES_FILE
-from include.local_stack.home import Home, locked, open_home
+from include.local_stack.home import Home, open_home, read_record, write_record
 from include.local_stack.ports import keep_ports
 from include.settings import Settings
 from include.sources.registry import load_sources
-from include.terminal import sample
+from include.terminal import sample, service
 from include.terminal.airflow_run import (
     child_environment,
     end_leftovers,
@@ -33,15 +33,11 @@ from include.terminal.airflow_run import (
     stop_night,
 )
 from include.terminal.books import last_attempt, open_books, read_steps, read_verdict, verdict_lines
+from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 from include.terminal.progress import Screen
 
 ERROR, STRICT_AMBER, INTERRUPTED = 2, 3, 130
 _POLL_SECONDS = 0.3
-_A_KILLED_NIGHT_DIES_WITHIN = (0.2, 0.8, 2.0)
-
-
-class NightError(PlumblineError):
-    """The night could not be run to a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +78,7 @@ def run(environment: Mapping[str, str] = os.environ) -> int:
     """Run one night and return the exit code. One night at a time per home; another caller is refused politely."""
     order = Order.from_environment(environment)
     with ExitStack() as held:
-        return _run_locked(order, _take_lock(order.home, held))
-
-
-def _take_lock(home: Path, held: ExitStack) -> int:
-    """The night's lock, held until ``held`` ends. A killed night needs a moment to die; after that one is alive."""
-    for seconds in _A_KILLED_NIGHT_DIES_WITHIN:
-        try:
-            return held.enter_context(locked(home, "night", waiting=False))
-        except BlockingIOError:
-            time.sleep(seconds)
-    raise NightError(
-        found=f"another night is running in {home}",
-        expected="one night at a time in one PLUMBLINE_HOME",
-        action="wait for it, or set PLUMBLINE_HOME to another folder",
-    )
+        return _run_locked(order, take_night_lock(order.home, held))
 
 
 def _run_locked(order: Order, lock: int) -> int:
@@ -134,14 +116,17 @@ def _run_locked(order: Order, lock: int) -> int:
 
 def _prepare(order: Order, screen: Screen) -> Settings:
     home = open_home(order.home)
+    service.refuse_running_scheduler(home)
     left = end_leftovers(home)
     if left:
         screen.say(f"  ended {left} process(es) that an interrupted night had left behind")
     screen.say(f"Plumbline in {_shown(order.home)}")
     stack.up(order.home, say=lambda line: screen.say(f"  {line}"))
     sources = order.sources or sample.sources_for(night_asked_for(), home, order.people, order.seed, screen.say)
+    write_record(order.home, {**(read_record(order.home) or {}), "last_sources": str(sources)})
     load_sources(sources)  # what is wrong with it is said now, all at once, and not by a step
     ensure_airflow_database(home, child_environment(home, keep_ports(home), {}), screen.say)
+    close_abandoned_runs(home)
     return Settings.from_environment(
         {**os.environ, "PLUMBLINE_HOME": str(order.home), "PLUMBLINE_SOURCES": str(sources)}
     )
@@ -158,6 +143,8 @@ def _start(home: Home, settings: Settings, night: date, log: Path, failures: Pat
         "PLUMBLINE_SOURCES": str(settings.sources_file),
         "PLUMBLINE_TASK_RETRIES": os.environ.get("PLUMBLINE_TASK_RETRIES", "0"),
         "PYTHONUNBUFFERED": "1",
+        # Airflow notes the schedule of every DAG it reads; a scheduler started later would run a night nobody asked for.
+        "PLUMBLINE_SCHEDULE": "off",
     }
     environment = child_environment(home, keep_ports(home), extra)
     return start_night(home, environment, json.dumps({"night": night.isoformat()}), log, (lock,))

@@ -6,12 +6,13 @@ import os
 import subprocess
 import urllib.request
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from include.local_stack import stack
-from include.local_stack.environment import COMPONENTS, airflow_environment, command_line, place_of
+from include.local_stack.environment import COMPONENTS, command_line
 from include.local_stack.home import Home, open_home, read_record, write_private, write_record
 from include.local_stack.ports import keep_ports, refuse_taken
 from include.local_stack.processes import (
@@ -25,7 +26,8 @@ from include.local_stack.processes import (
 from include.settings import Settings
 from include.sources.registry import load_sources
 from include.terminal import sample
-from include.terminal.airflow_run import ensure_airflow_database
+from include.terminal.airflow_run import child_environment, ensure_airflow_database
+from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 
 _COMES_UP_WITHIN = 300  # seconds; four Pythons import Airflow at once
 
@@ -47,8 +49,10 @@ def up() -> int:
     ports = keep_ports(home)
     schedule = keep_schedule(home, os.environ.get("PLUMBLINE_SOURCES"))
     environment = service_environment(home, ports, schedule)
-    ensure_airflow_database(home, environment, print)
-    start_components(home, ports, environment)
+    with ExitStack() as held:
+        take_night_lock(path, held)
+        ensure_airflow_database(home, environment, print)
+        start_components(home, ports, environment)
     print(f"  Airflow is at http://127.0.0.1:{ports['AIRFLOW_UI']}")
     print(f"  user admin, password in {home.secrets / 'airflow_admin_password'}")
     print(f"  {describe_schedule(schedule)}; 'make stop' stops everything")
@@ -77,6 +81,8 @@ def status() -> int:
         home = open_home(path)
         for name in COMPONENTS:
             print(f"{name}: {_is_up(home, name)}")
+        if _is_up(home, "api-server"):
+            print(f"airflow_ui: http://127.0.0.1:{keep_ports(home)['AIRFLOW_UI']}")
     return 0
 
 
@@ -110,14 +116,17 @@ def service_environment(home: Home, ports: Mapping[str, int], schedule: Schedule
     """The components' environment."""
     when = {"PLUMBLINE_FIRST_NIGHT": schedule.since} if schedule.since else {"PLUMBLINE_SCHEDULE": "off"}
     ours = {"PLUMBLINE_SOURCES": str(schedule.sources), **when}
-    return {**os.environ, **airflow_environment(place_of(home, ports)), **ours}
+    return child_environment(home, ports, ours)
 
 
 def start_components(home: Home, ports: Mapping[str, int], environment: Mapping[str, str]) -> None:
     """Start those of Airflow's components that are down, each with its own log, and wait for the API server.
 
+    Call it while holding the night's lock: what a dead terminal night left running in Airflow's books is closed first.
     Raises StackError, with everything stopped again, where one of them ends or the API server does not answer.
     """
+    if not _is_up(home, "scheduler"):
+        close_abandoned_runs(home)
     if not _is_up(home, "api-server"):
         refuse_taken(home, dict(ports), ("AIRFLOW_UI",))
     started = {name: _start(home, name, environment) for name in COMPONENTS if not _is_up(home, name)}
@@ -126,6 +135,16 @@ def start_components(home: Home, ports: Mapping[str, int], environment: Mapping[
     if failed:
         stop_components(home)
         raise refuse_failed_start(f"Airflow's {failed}", _log(home, failed))
+
+
+def refuse_running_scheduler(home: Home) -> None:
+    """Raise NightError where the home's scheduler is up: it would do the tasks of a terminal's night a second time."""
+    if _is_up(home, "scheduler"):
+        raise NightError(
+            found=f"Airflow's scheduler is running in {home.path}, and it runs the nights there",
+            expected="one runner of nights in one PLUMBLINE_HOME",
+            action="trigger 'nightly' in its UI ('make status' says where), or 'make stop' and run this again",
+        )
 
 
 def _start(home: Home, name: str, environment: Mapping[str, str]) -> subprocess.Popen:

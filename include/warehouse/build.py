@@ -18,6 +18,8 @@ from pathlib import Path
 
 from psycopg import sql
 
+from include.coding.icd10cm import ensure_icd10cm, release
+from include.coding.unmapped import record_unmapped
 from include.errors import PlumblineError
 from include.nights import current_attempt, step
 from include.settings import Settings
@@ -58,8 +60,9 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
     with step(night, "build", role="transformer", settings=settings) as running:
         inputs = _inputs(night, settings)
         if _still_stands(inputs, settings):
-            running.count(models=0, unchanged=1)
+            running.count(models=0, unchanged=1, unmapped_codes=record_unmapped(night, settings))
             return {"models": 0, "unchanged": 1}
+        ensure_icd10cm(settings)
         results = run_dbt(["build", "--exclude-resource-type", "unit_test"], night, settings)
         _record(night, results, inputs, settings)
         failed = [result for result in results if not result.is_fine]
@@ -74,6 +77,7 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
                 expected="every model to build and every test to pass",
                 action="run 'make dbt ARGS=\"build --select <node>\"' to see the error in a schema of your own",
             )
+        running.count(unmapped_codes=record_unmapped(night, settings))
         return {"models": len(results), "unchanged": 0}
 
 
@@ -149,7 +153,7 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
         contracts = hot.execute(
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
-    parts = [dbt_variables(night), newest, promoted, *people, *opted_out, *contracts, _project_digest()]
+    parts = [dbt_variables(night), newest, promoted, *people, *opted_out, *contracts, _project_digest(), release()]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 

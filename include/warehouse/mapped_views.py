@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from include.sources.contracts import Column, EntityMap, Table
+from include.sources.contracts import SEEN_VERSION, Column, EntityMap, Table
 from include.sources.entities import ENTITIES, LEADING_COLUMNS, OWN_ID, PARTS, REQUIRED_FIELDS, columns_of
 
+_IS_DELETED = list(LEADING_COLUMNS).index("is_deleted")
 _READERS = ("transformer",)
 _NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
 
@@ -84,8 +85,25 @@ def _select(declared: DeclaredTable, entity_map: EntityMap) -> sql.Composable:
         for name, kind in ENTITIES[entity_map.to].items()
     ]
     conditions = sql.SQL(" and ").join([*_conditions(declared.table, entity_map)] or [sql.SQL("true")])
-    return sql.SQL("select {} from {} t where {}").format(
-        sql.SQL(", ").join([*leading, *own]), sql.Identifier("raw", declared.raw_table), conditions
+    if declared.table.origin:
+        # A row that was of this entity and is so no more is gone from it; which one it was, its version number cannot tell.
+        leading[_IS_DELETED] = sql.SQL("(t.is_deleted or not coalesce({}, false)) as is_deleted").format(conditions)
+        conditions = sql.SQL("({} or t.is_deleted or t.{} > 1)").format(conditions, sql.Identifier(SEEN_VERSION))
+    return sql.SQL("select {}, {} as last_updated from {} t where {}").format(
+        sql.SQL(", ").join([*leading, *own]),
+        _updated_at(declared),
+        sql.Identifier("raw", declared.raw_table),
+        conditions,
+    )
+
+
+def _updated_at(declared: DeclaredTable) -> sql.Composable:
+    """When a version was made, where the contract says which column tells."""
+    if declared.table.updated_at is None:
+        return sql.SQL("null::timestamptz")
+    column = declared.table.columns[declared.table.position(declared.table.updated_at)]
+    return cast(
+        sql.SQL("t.{}").format(sql.Identifier(column.name)), column.postgres_type, "timestamptz", declared.timezone
     )
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 from psycopg import sql
@@ -11,6 +14,7 @@ from psycopg import sql
 from include.errors import DataPlaneError
 from include.settings import Settings
 from include.warehouse.connect import DATABASES, OWNER, ROLES, connect
+from include.warehouse.mapped_views import replace_views
 from include.warehouse.tables import ensure_views
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -42,6 +46,24 @@ def ensure_roles(server: psycopg.Connection, settings: Settings) -> None:
     server.execute("grant pg_read_all_data to backup")
 
 
+@contextmanager
+def scratch_database(settings: Settings) -> Iterator[str]:
+    """A new database of the shape of hot that nobody else uses, for as long as the caller needs it. Yields its name."""
+    name = f"scratch_{uuid4().hex[:12]}"
+    with connect("postgres", "postgres", settings, autocommit=True) as server:
+        _ensure_database(server, name, OWNER)
+        try:
+            grants = sql.SQL("grant connect, create, temporary on database {} to transformer, loader")
+            server.execute(grants.format(sql.Identifier(name)))
+            server.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+            _apply_files(name, settings, like="hot")
+            with connect(OWNER, name, settings) as scratch:
+                replace_views(scratch, [])
+            yield name
+        finally:
+            server.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
 def _ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
     known = server.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
     verb = "alter role {} login password {}" if known else "create role {} login password {}"
@@ -54,9 +76,9 @@ def _ensure_database(server: psycopg.Connection, name: str, owner: str) -> None:
         server.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(owner)))
 
 
-def _apply_files(database: str, settings: Settings) -> int:
+def _apply_files(database: str, settings: Settings, like: str | None = None) -> int:
     with connect("postgres", database, settings) as as_superuser:
-        for extension in _EXTENSIONS[database]:
+        for extension in _EXTENSIONS[like or database]:
             as_superuser.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))
     with connect(OWNER, database, settings) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext('plumbline.migrate'))")
@@ -65,7 +87,8 @@ def _apply_files(database: str, settings: Settings) -> int:
             "create table if not exists migrations.applied (name text primary key, sha256 text not null)"
         )
         applied = dict(connection.execute("select name, sha256 from migrations.applied").fetchall())
-        return sum(_apply(connection, file, applied) for file in sorted((MIGRATIONS / database).glob("*.sql")))
+        files = sorted((MIGRATIONS / (like or database)).glob("*.sql"))
+        return sum(_apply(connection, file, applied) for file in files)
 
 
 def _apply(connection: psycopg.Connection, file: Path, applied: dict[str, str]) -> int:

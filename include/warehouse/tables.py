@@ -18,7 +18,7 @@ from psycopg import sql
 
 from include.errors import PlumblineError
 from include.settings import Settings
-from include.sources.contracts import Column, EntityMap, Table, raw_table_name
+from include.sources.contracts import Column, EntityMap, Origin, Table, raw_table_name
 from include.sources.registry import Source
 from include.warehouse.connect import OWNER, connect
 from include.warehouse.mapped_views import DeclaredTable, replace_views, show_nothing_of, views_are_whole
@@ -120,7 +120,8 @@ def _read_table(said: dict[str, Any]) -> Table:
         for each in said["maps"]
     )
     rest = {word: tuple(said[word]) for word in ("files", "key", "checks")}
-    return Table(**{**said, **rest, "columns": columns, "maps": maps})
+    origin = Origin(**said["origin"]) if said.get("origin") else None
+    return Table(**{**said, **rest, "columns": columns, "maps": maps, "origin": origin})
 
 
 def _apply(hot: psycopg.Connection, changed: list[DeclaredTable]) -> None:

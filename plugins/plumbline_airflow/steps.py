@@ -56,9 +56,11 @@ def load(source: str) -> list[str]:
 @task
 @value_free
 def check(batches: list[str]) -> list[str]:
-    """Judge each batch at the gate. Returns the ids of those that may pass."""
+    """Tell how good the delivery is, then judge each batch at the gate. Returns the ids of those that may pass."""
+    from include.quality.catalogue.assess import assess_batches
     from include.quality.gate import check_batch
 
+    assess_batches(batches)
     return [batch for batch in batches if check_batch(batch) == "passed"]
 
 

@@ -87,7 +87,9 @@ def test_another_keyring_opens_nothing_and_makes_nothing(books, keyring, tmp_pat
     with pytest.raises(keys.DataKeyError, match="does not open with key-encryption key version 1"):
         keys.get_or_create(books, other, [ids[0]])
     with pytest.raises(KeyringError, match="version 1, which this keyring does not have"):
-        keys.get_or_create(books, replace(keyring, key_encryption_keys={2: bytes(32)}, current_version=2, folder=None), [ids[0]])
+        keys.get_or_create(
+            books, replace(keyring, key_encryption_keys={2: bytes(32)}, current_version=2, folder=None), [ids[0]]
+        )
 
 
 def test_a_wrapped_key_put_in_anothers_place_does_not_open(books, keyring, ids) -> None:

@@ -24,9 +24,9 @@ from include.local_stack.home import locked, open_home
 from include.local_stack.ports import keep_ports
 from include.settings import Settings
 from include.terminal import service
-from include.terminal.airflow_run import ensure_airflow_database
+from include.terminal.airflow_run import child_environment, ensure_airflow_database
 from include.terminal.books import open_books
-from include.terminal.nightly import _take_lock
+from include.terminal.night_lock import close_abandoned_runs, take_night_lock
 
 PROJECT = Path(__file__).resolve().parents[2]
 NIGHT = "2026-11-22"
@@ -71,6 +71,15 @@ def _environment_of(line: str) -> str:
     return " ".join(file.read_bytes().decode(errors="replace") for file in found if file.exists())
 
 
+def test_another_airflow_of_the_caller_is_not_written_to(settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    home = open_home(settings.home)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////somewhere/else.db")
+    monkeypatch.setenv("AIRFLOW__SMTP__SMTP_HOST", "mail.example.org")
+    environment = child_environment(home, keep_ports(home), {})
+    assert "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in environment
+    assert environment["AIRFLOW__SMTP__SMTP_HOST"] == "mail.example.org"
+
+
 def test_a_second_night_on_one_home_is_refused_politely(terminal, settings: Settings):
     with locked(settings.home, "night", waiting=False):
         refused = start(terminal)
@@ -95,7 +104,9 @@ def test_kill_9_leaves_no_airflow_behind_and_the_lock_free(terminal, settings: S
     night.kill()
     night.wait()
     with ExitStack() as held:
-        _take_lock(settings.home, held)
+        take_night_lock(settings.home, held)
+        assert close_abandoned_runs(open_home(settings.home)) >= 1, "Airflow never heard of the killed night"
+        assert close_abandoned_runs(open_home(settings.home)) == 0
     assert of_the_night(settings.home) == []
 
 
@@ -133,7 +144,10 @@ def airflow(fresh_hot: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
 
 
 @pytest.mark.scheduler
-def test_the_night_runs_under_the_scheduler_for_whoever_has_the_password(airflow, settings: Settings):
+def test_the_night_runs_under_the_scheduler_for_whoever_has_the_password(airflow, terminal, settings: Settings):
+    refused = start(terminal)
+    assert "it runs the nights there" in refused.communicate(timeout=60)[1]
+    assert refused.returncode == 2
     for path, body in (("/api/v2/dags", None), ("/auth/token", {"username": "admin", "password": "admin"})):
         with pytest.raises(urllib.error.HTTPError, match="401"):
             airflow("POST" if body else "GET", path, body)
@@ -150,11 +164,13 @@ def test_the_night_runs_under_the_scheduler_for_whoever_has_the_password(airflow
             assert time.monotonic() < deadline, "the night got no verdict"
             time.sleep(1)
     path = f"/api/v2/dags/nightly/dagRuns/{urllib.request.quote(run['dag_run_id'])}"
-    while (state := airflow("GET", path, token=airflow.token)["state"]) == "running":
+    while (state := airflow("GET", path, token=airflow.token)["state"]) in ("queued", "running"):
         assert time.monotonic() < deadline, "the run did not end"
         time.sleep(1)
     tasks = airflow("GET", f"{path}/taskInstances", token=airflow.token)["task_instances"]
     assert {task["task_id"]: task["state"] for task in tasks if task["state"] != "success"} == {}
     assert state == "success"
+    runs = airflow("GET", "/api/v2/dags/nightly/dagRuns", token=airflow.token)["dag_runs"]
+    assert [run["run_type"] for run in runs if run["run_type"] == "scheduled"] == [], "a night nobody asked for"
     assert told[0] in ("green", "amber")
     assert told[1]

@@ -36,7 +36,9 @@ def test_a_row_is_read_as_its_contract_classes_it():
     )
     table = Table("patients", ("p.csv",), "patient_data", columns)
     found = from_row(
-        WHO, {"patient_id": "MRN001", "last": "White", "first": "Ray", "ssn": "999175017", "complaint": "chest pain"}, table
+        WHO,
+        {"patient_id": "MRN001", "last": "White", "first": "Ray", "ssn": "999175017", "complaint": "chest pain"},
+        table,
     )
     assert "Ray White" in found.full_names
     assert set(found.single_names) == {"Ray", "White"}

@@ -30,8 +30,8 @@ def test_a_dimension_with_nothing_assessed_is_null_and_leaves_the_weights_to_the
 def test_the_formula_holds_the_weights_that_were_used():
     found = score("patient_data", {"completeness": (100, 0), "validity": (100, 100)}, None, load_quality_policy())
     assert found.formula == (
-        "overall = 0.556 completeness + 0.444 validity; each = 1 - failed / tested; "
-        "not assessed: accuracy, consistency, timeliness"
+        "overall = 0.556 completeness + 0.444 validity; each = 1 - failed / tested, of a check that allows a share "
+        "to fail what is beyond it; not assessed: accuracy, consistency, timeliness"
     )
 
 

@@ -24,9 +24,18 @@ safe as (
         facts.condition_key,
         facts.person_key,
         facts.encounter_key,
-        facts.system,
-        code_shared.code,
+        case when facts.code is null and facts.words_code is not null and facts.words_context = 'affirmed'
+            then 'http://hl7.org/fhir/sid/icd-10-cm' else facts.system end as system,
+        case when facts.code is null and facts.words_context = 'affirmed' then facts.words_code else code_shared.code end as code,
         code_shared.display as display,
+        case
+            when facts.is_mapped then 'mapped'
+            when facts.code is not null then 'source'
+            when facts.words_code is not null and facts.words_context = 'affirmed' then 'words'
+            else 'none'
+        end as code_origin,
+        case when facts.code is null then facts.words_context end as words_context,
+        facts.code_validity,
         facts.category,
         facts.clinical_status,
         facts.verification_status,

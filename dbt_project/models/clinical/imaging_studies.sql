@@ -34,6 +34,7 @@ safe as (
         facts.status,
         facts.series_count,
         facts.instance_count,
+        facts.burned_in_risk,
         {{ event_year('facts.event_at') }} as event_year,
         {{ days_from_first_event('facts.event_at') }} as days_from_first_event,
         {{ age_at_event('facts.event_at') }} as age_years,

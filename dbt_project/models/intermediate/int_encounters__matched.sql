@@ -97,7 +97,13 @@ keyed as (
         reason_display,
         discharge_disposition,
         admit_source,
-        part_of_encounter_id
+        part_of_encounter_id,
+        other_type_codings,
+        discharge_codings,
+        begins_from,
+        begins_to,
+        ends_from,
+        ends_to
 
     from matched
 

@@ -43,7 +43,11 @@ versions as not materialized (
         told.status,
         told.intent,
         told.started_at,
-        told.ended_at
+        told.ended_at,
+        told.is_negated,
+        told.authored_at,
+        told.dosage,
+        told.dispense
 
     from told
     left join products on told.product_id = products.product_id
@@ -105,7 +109,11 @@ keyed as (
         current_facts.status,
         current_facts.intent,
         current_facts.started_at,
-        current_facts.ended_at
+        current_facts.ended_at,
+        current_facts.is_negated,
+        current_facts.authored_at,
+        current_facts.dosage,
+        current_facts.dispense
 
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters

@@ -24,6 +24,7 @@ current_facts as not materialized (
 
     select
         newest.*,
+        {{ local_code_columns() }},
         person_link.person_key,
         persons.fact_salt,
         persons.source_count,
@@ -32,6 +33,7 @@ current_facts as not materialized (
     from newest
     join {{ source('restricted', 'person_link') }} as person_link using (person_token)
     join {{ source('restricted', 'person') }} as persons using (person_key)
+    {{ local_code_join('newest', 'observation') }}
 
     where
         not newest.is_deleted
@@ -41,7 +43,7 @@ current_facts as not materialized (
 
 told_again as materialized (
 
-    {{ told_by_another_source('current_facts', ['observation_id', 'component_no'], ["system", "code", "value_number", "value_code", "date_trunc('minute', event_at)"], 'code') }}
+    {{ told_by_another_source('current_facts', ['observation_id', 'component_no'], ["coalesce(mapped_system, system)", "coalesce(mapped_code, code)", "value_number", "value_code", "date_trunc('minute', event_at)"], 'code') }}
 
 ),
 
@@ -58,10 +60,7 @@ keyed as (
         current_facts.component_no,
         current_facts.panel_system,
         current_facts.panel_code,
-        current_facts.system,
-        current_facts.code,
-        current_facts.display,
-        current_facts.other_codings,
+        {{ counted_code('current_facts') }},
         current_facts.category,
         current_facts.status,
         current_facts.value_number,
@@ -70,7 +69,14 @@ keyed as (
         current_facts.value_system,
         current_facts.value_display,
         current_facts.observed_at,
-        current_facts.observed_precision
+        current_facts.observed_precision,
+        current_facts.categories,
+        current_facts.has_value,
+        current_facts.other_value_codings,
+        current_facts.begins_from,
+        current_facts.begins_to,
+        current_facts.ends_from,
+        current_facts.ends_to
 
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters

@@ -24,6 +24,7 @@ current_facts as not materialized (
 
     select
         newest.*,
+        {{ local_code_columns() }},
         person_link.person_key,
         persons.fact_salt,
         persons.source_count,
@@ -32,6 +33,7 @@ current_facts as not materialized (
     from newest
     join {{ source('restricted', 'person_link') }} as person_link using (person_token)
     join {{ source('restricted', 'person') }} as persons using (person_key)
+    {{ local_code_join('newest', 'procedure') }}
 
     where
         not newest.is_deleted
@@ -41,7 +43,7 @@ current_facts as not materialized (
 
 told_again as materialized (
 
-    {{ told_by_another_source('current_facts', ['procedure_id'], ["system", "code", "date_trunc('minute', event_at)"], 'code') }}
+    {{ told_by_another_source('current_facts', ['procedure_id'], ["coalesce(mapped_system, system)", "coalesce(mapped_code, code)", "date_trunc('minute', event_at)"], 'code') }}
 
 ),
 
@@ -55,13 +57,16 @@ keyed as (
         encounters.surviving_encounter_id as encounter_id,
         encounters.encounter_key,
         current_facts.event_at,
-        current_facts.system,
-        current_facts.code,
-        current_facts.display,
-        current_facts.other_codings,
+        {{ counted_code('current_facts') }},
         current_facts.status,
         current_facts.started_at,
-        current_facts.ended_at
+        current_facts.ended_at,
+        current_facts.begins_from,
+        current_facts.begins_to,
+        current_facts.ends_from,
+        current_facts.ends_to,
+        current_facts.performed_age_from,
+        current_facts.performed_age_to
 
     from current_facts
     left join {{ ref('int_encounters__matched') }} as encounters

@@ -10,3 +10,5 @@ union all
 {{ measure_population('emergency_visits', has_exclusions=false) }}
 union all
 {{ measure_population('sdoh_screening', has_exclusions=false) }}
+union all
+select * from {{ ref('int_ecqm__membership') }}

@@ -10,6 +10,11 @@ calendar_years as (
         make_date(calendar_year + 1, 1, 1) as ends_before
 
     from generate_series({{ measurement_year() }} - {{ policy('measure_years') }} + 1, {{ measurement_year() }}) as calendar_year
+    where {{ 'false' if var('measure_periods') else 'true' }}
+    {%- for first, last in var('measure_periods') %}
+    union all
+    select 'calendar year', '{{ first }} to {{ last }}', date '{{ first }}', date '{{ last }}' + 1
+    {%- endfor %}
 
 ),
 

@@ -26,13 +26,18 @@ seen as (
 
 select
     needed.measure_id,
-    string_agg(needed.value_set, ', ' order by needed.value_set)
-        filter (where needed.value_set is not null and held.codes is null) as missing_value_sets,
+    coalesce(
+        string_agg(needed.value_set, ', ' order by needed.value_set)
+            filter (where needed.value_set is not null and held.codes is null),
+        -- The CMS measures name many sets; all of them have to be there (int_ecqm__readiness).
+        max(of_folder.missing_value_sets)
+    ) as missing_value_sets,
     string_agg(needed.value_set, ', ' order by needed.value_set)
         filter (where held.codes is not null and seen.codes is null) as unseen_value_sets
 
 from needed
 left join held using (value_set)
 left join seen using (value_set)
+left join {{ ref('int_ecqm__readiness') }} as of_folder using (measure_id)
 
 group by 1

@@ -17,7 +17,9 @@ parsed as (
         {{ moment_columns('ended', '$.period.end') }},
         discharge_disposition text path '$.hospitalization.dischargeDisposition.coding[0].code' null on error,
         admit_source text path '$.hospitalization.admitSource.coding[0].code' null on error,
-        part_of_reference text path '$.partOf.reference' null on error
+        part_of_reference text path '$.partOf.reference' null on error,
+        every_type jsonb path '$.type[*].coding[*]' with wrapper null on error,
+        discharge_codings jsonb path '$.hospitalization.dischargeDisposition.coding[*]' with wrapper null on error
     )) as json on true
 
     where
@@ -51,7 +53,10 @@ typed as (
         {{ concept('reason', 'display', 'http://hl7.org/fhir/sid/icd-10-cm') }} as reason_display,
         discharge_disposition,
         admit_source,
-        {{ reference_token('part_of_reference') }} as part_of_encounter_id
+        {{ reference_token('part_of_reference') }} as part_of_encounter_id,
+        case when jsonb_array_length(every_type) > 1 then every_type end as other_type_codings,
+        discharge_codings,
+        {{ bounds('started', 'ended') }}
 
     from parsed
 

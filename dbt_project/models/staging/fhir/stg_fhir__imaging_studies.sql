@@ -4,7 +4,7 @@ parsed as (
 
     select
         {{ record_columns() }},
-        resource.resource_id::uuid as imaging_study_id,
+        resource.resource_id::uuid as resource_id,
         json.*
 
     from {{ source('raw', 'resource') }} as resource
@@ -18,6 +18,9 @@ parsed as (
         body_site_display text path '$.series[0].bodySite.display' null on error,
         series_count integer path '$.numberOfSeries' null on error,
         instance_count integer path '$.numberOfInstances' null on error,
+        study_uid text path '$.identifier[*] ? (@.system == "urn:dicom:uid").value' null on error,
+        series_uid text path '$.series[0].uid' null on error,
+        burned_in_risk text path '$.extension[*] ? (@.url == "urn:plumbline:dicom:burned-in-annotation").valueCode' null on error,
         {{ concept_columns('procedure', '$.procedureCode[0]') }},
         {{ moment_columns('started', '$.started') }}
     )) as json on true
@@ -39,7 +42,16 @@ typed as (
         version_id,
         last_updated,
         received_at,
-        imaging_study_id,
+        -- kind dicom brings a study instance by instance; the study's id is made of the token of its UID
+        case
+            when burned_in_risk is not null then md5(source || '|' || study_uid)::uuid
+            else resource_id
+        end as imaging_study_id,
+        resource_id as part_id,
+        burned_in_risk is not null as is_instance,
+        {{ reference_token('study_uid') }} as study_uid_token,
+        {{ reference_token('series_uid') }} as series_uid_token,
+        burned_in_risk,
         {{ reference_token('encounter_reference') }} as encounter_id,
         status,
         coalesce(modality, series_modality) as modality_code,

@@ -21,7 +21,10 @@ parsed as (
         {{ moment_columns('effective_start', '$.effectivePeriod.start') }},
         {{ moment_columns('effective_end', '$.effectivePeriod.end') }},
         {{ moment_columns('handed_over', '$.whenHandedOver') }},
-        {{ moment_columns('valid_until', '$.dispenseRequest.validityPeriod.end') }}
+        {{ moment_columns('valid_until', '$.dispenseRequest.validityPeriod.end') }},
+        is_negated boolean path '$.doNotPerform' null on error,
+        dosage jsonb path '$.dosageInstruction' null on error,
+        dispense jsonb path '$.dispenseRequest' null on error
     )) as json on true
 
     where
@@ -54,7 +57,11 @@ typed as (
         coalesce(
             {{ moment('authored') }}, {{ moment('effective') }}, {{ moment('effective_start') }}, {{ moment('handed_over') }}
         ) as started_at,
-        coalesce({{ moment('effective_end') }}, {{ moment('valid_until') }}) as ended_at
+        coalesce({{ moment('effective_end') }}, {{ moment('valid_until') }}) as ended_at,
+        coalesce(is_negated, false) as is_negated,
+        {{ moment('authored') }} as authored_at,
+        dosage,
+        dispense
 
     from parsed
 

@@ -17,7 +17,10 @@ parsed as (
         {{ concept_columns('observation', '$.code') }},
         {{ moment_columns('effective', '$.effectiveDateTime') }},
         {{ moment_columns('effective_start', '$.effectivePeriod.start') }},
+        {{ moment_columns('effective_end', '$.effectivePeriod.end') }},
         {{ moment_columns('instant', '$.effectiveInstant') }},
+        categories jsonb path '$.category[*].coding[*].code' with wrapper null on error,
+        has_other_value boolean exists path '$ ? (exists(@.valueString) || exists(@.valueRange) || exists(@.valueRatio) || exists(@.valueTime) || exists(@.valueDateTime) || exists(@.valuePeriod) || exists(@.valueSampledData) || exists(@.valueCodeableConcept))' false on error,
         value_quantity numeric path '$.valueQuantity.value' null on error,
         value_integer numeric path '$.valueInteger' null on error,
         value_unit_code text path '$.valueQuantity.code' null on error,
@@ -92,7 +95,14 @@ typed as (
         coalesce({{ moment('effective') }}, {{ moment('effective_start') }}, {{ moment('instant') }}) as observed_at,
         coalesce(
             {{ moment_precision('effective') }}, {{ moment_precision('effective_start') }}, {{ moment_precision('instant') }}
-        ) as observed_precision
+        ) as observed_precision,
+        coalesce(categories, '[]') as categories,
+        case
+            when is_component then coalesce(component_quantity::text, component_integer::text, component_boolean, component_value_code) is not null
+            else has_other_value or coalesce(value_quantity::text, value_integer::text, value_boolean) is not null
+        end as has_value,
+        case when is_component then component_value_codings else value_codings end as other_value_codings,
+        {{ bounds('effective_start', 'effective_end', ['effective', 'instant']) }}
 
     from rows_of_observations
 

@@ -13,6 +13,7 @@ parsed as (
         {{ moment_columns('death', '$.deceasedDateTime') }},
         deceased boolean path '$.deceasedBoolean' null on error,
         gender text path '$.gender' null on error,
+        recorded_sex text path '$.extension[*] ? (@.url like_regex "us-core-sex$").valueCode' null on error,
         birth_sexes jsonb path '$.extension[*] ? (@.url like_regex "(birthsex|us-core-sex)$").*' with wrapper null on error,
         gender_identities jsonb path '$.extension[*] ? (@.url like_regex "gender-?identity$" flag "i")' with wrapper null on error,
         races jsonb path '$.extension[*] ? (@.url like_regex "us-core-race$").extension[*] ? (@.url == "ombCategory" || @.url == "detailed").valueCoding.code' with wrapper null on error,
@@ -47,6 +48,8 @@ typed as (
         ({{ moment('death') }} at time zone 'UTC')::date as death_date,
         coalesce(deceased, death_text is not null) as is_deceased,
         coalesce(
+            -- Told and not one of the known codes stays told: it is then 'unknown', not what another element says.
+            recorded_sex,
             jsonb_path_query_first(birth_sexes, '$[*] ? (@ == "F" || @ == "M" || @ == "248152002" || @ == "248153007")') #>> '{}',
             gender
         ) as sex,

@@ -14,7 +14,8 @@ parsed as (
         {{ concept_columns('procedure', '$.code') }},
         {{ moment_columns('performed', '$.performedDateTime') }},
         {{ moment_columns('performed_start', '$.performedPeriod.start') }},
-        {{ moment_columns('performed_end', '$.performedPeriod.end') }}
+        {{ moment_columns('performed_end', '$.performedPeriod.end') }},
+        {{ age_columns('performed', '$.performedAge', '$.performedRange') }}
     )) as json on true
 
     where
@@ -42,7 +43,10 @@ typed as (
         procedure_codings as other_codings,
         status,
         coalesce({{ moment('performed') }}, {{ moment('performed_start') }}) as started_at,
-        {{ moment('performed_end') }} as ended_at
+        {{ moment('performed_end') }} as ended_at,
+        {{ bounds('performed_start', 'performed_end', ['performed']) }},
+        {{ age_from('performed') }} as performed_age_from,
+        {{ age_to('performed') }} as performed_age_to
 
     from parsed
 

@@ -17,7 +17,7 @@ typed as (
         is_deleted,
         person_token,
         null::text as version_id,
-        null::timestamptz as last_updated,
+        last_updated,
         received_at,
         encounter_id::uuid,
         status,
@@ -33,7 +33,10 @@ typed as (
         null::text as reason_display,
         discharge_disposition,
         null::text as admit_source,
-        null::uuid as part_of_encounter_id
+        null::uuid as part_of_encounter_id,
+        null::jsonb as other_type_codings,
+        null::jsonb as discharge_codings,
+        {{ told_bounds('started_at', 'coalesce(ended_at, started_at)') }}
 
     from mapped
 

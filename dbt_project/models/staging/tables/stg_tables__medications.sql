@@ -17,7 +17,7 @@ typed as (
         is_deleted,
         person_token,
         null::text as version_id,
-        null::timestamptz as last_updated,
+        last_updated,
         received_at,
         medication_id::uuid,
         'request' as kind,
@@ -30,7 +30,11 @@ typed as (
         status,
         null::text as intent,
         started_at,
-        ended_at
+        ended_at,
+        false as is_negated,
+        started_at as authored_at,
+        null::jsonb as dosage,
+        null::jsonb as dispense
 
     from mapped
 

@@ -17,7 +17,7 @@ typed as (
         is_deleted,
         person_token,
         null::text as version_id,
-        null::timestamptz as last_updated,
+        last_updated,
         received_at,
         observation_id::uuid,
         -- A row of a table can tell several things (a line of vital signs): what tells them apart is their code.
@@ -37,7 +37,11 @@ typed as (
         value_system,
         null::text as value_display,
         observed_at,
-        case when observed_at is not null then 'time' end as observed_precision
+        case when observed_at is not null then 'time' end as observed_precision,
+        null::jsonb as categories,
+        value_number is not null or value_code is not null as has_value,
+        null::jsonb as other_value_codings,
+        {{ told_bounds('observed_at', 'observed_at') }}
 
     from mapped
 

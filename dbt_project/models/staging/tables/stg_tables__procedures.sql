@@ -17,7 +17,7 @@ typed as (
         is_deleted,
         person_token,
         null::text as version_id,
-        null::timestamptz as last_updated,
+        last_updated,
         received_at,
         procedure_id::uuid,
         encounter_id::uuid,
@@ -27,7 +27,10 @@ typed as (
         null::jsonb as other_codings,
         status,
         started_at,
-        ended_at
+        ended_at,
+        {{ told_bounds('started_at', 'coalesce(ended_at, started_at)') }},
+        null::interval as performed_age_from,
+        null::interval as performed_age_to
 
     from mapped
 

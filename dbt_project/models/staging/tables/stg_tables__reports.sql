@@ -17,7 +17,7 @@ typed as (
         is_deleted,
         person_token,
         null::text as version_id,
-        null::timestamptz as last_updated,
+        last_updated,
         received_at,
         report_id::uuid,
         encounter_id::uuid,

@@ -44,6 +44,7 @@ comment on table restricted.opted_out is 'One row per person and purpose their d
 grant select, insert, update, delete on restricted.consent, restricted.consent_read, restricted.opted_out to transformer;
 grant select, delete on restricted.opt_out to transformer;
 grant select, insert, update on restricted.opt_out to privacy_officer;
+grant delete on restricted.identity_decision to transformer;  -- of a person who is erased
 grant select on restricted.consent, restricted.opted_out to privacy_officer;
 grant usage on schema restricted to publisher;
 grant select on restricted.opted_out to publisher;

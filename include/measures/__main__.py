@@ -1,0 +1,60 @@
+"""``python -m include.measures deck PATH --out results.csv``: the measures on test decks. ``--help`` lists the commands."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from include.errors import PlumblineError
+from include.local_stack import stack
+from include.settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command. 0, 1 where cases differ or could not be evaluated, 2 where it cannot be done."""
+    given = _parser().parse_args(arguments)
+    try:
+        return given.run(given, _settings())
+    except PlumblineError as error:
+        print(f"measures: {error.found}.\n  expected: {error.expected}\n  now: {error.action}", file=sys.stderr)
+        return 2
+
+
+def _settings() -> Settings:
+    """Of the installation; of the embedded stack, started where it does not run, if no server is named."""
+    if not os.environ.get("PLUMBLINE_PG_HOST"):
+        stack.up(Path(os.environ.get("PLUMBLINE_HOME") or ".local").resolve(), say=_say)
+    return Settings.from_environment(os.environ)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _deck(given: argparse.Namespace, settings: Settings) -> int:
+    from include.measures.deck_run import run_decks, shown, write_csv
+
+    results = run_decks(given.path, settings, say=_say)
+    write_csv(results, given.out)
+    for line in shown(results):
+        print(line)
+    print(f"written to {given.out}")
+    return 0 if all(each.agree == "yes" for each in results) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m include.measures", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    deck = commands.add_parser("deck", help="evaluate a folder of test cases with the night's measure models")
+    deck.add_argument("path", type=Path, help="a deck (a folder with cases/) or a folder of several")
+    deck.add_argument(
+        "--out", type=Path, default=Path("measures.csv"), help="CSV to write: a row a case and population"
+    )
+    deck.set_defaults(run=_deck)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

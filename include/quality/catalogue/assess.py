@@ -1,0 +1,185 @@
+"""The catalogue in the night: everything a source delivered is checked as it came, before the gate takes anything out.
+
+The gate decides what may pass; this tells how good the delivery was. It never refuses a record and never stops a night: what
+cannot be counted is an error among the results, and the night says how many there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from include.nights import step
+from include.quality import profile
+from include.quality.batches import Batch, read_batch
+from include.quality.catalogue import run
+from include.quality.catalogue.check_types import Instance, read_check_types
+from include.quality.catalogue.flat import Delivery, Rows
+from include.quality.catalogue.results import ENGINE, ERROR, FAILED, PASSED, Result, judge, result
+from include.quality.catalogue.subjects import read_subjects
+from include.quality.catalogue.thresholds import load_thresholds
+from include.settings import Settings
+from include.sources.registry import find_source, load_sources
+from include.warehouse.connect import connect
+
+log = logging.getLogger(__name__)
+NOTE = "checks_without_count"
+
+
+def assess_batches(batch_ids: Sequence[str], settings: Settings | None = None) -> None:
+    """Check the deliveries that these batches are, a source and night at a time. Batches already judged are left as they were."""
+    settings = settings or Settings.from_environment()
+    with connect("checker", "hot", settings) as books:
+        batches = [read_batch(books, batch_id) for batch_id in batch_ids]
+    waiting = [batch for batch in batches if batch.state == "loaded" and not batch.is_replay]
+    for source, night in sorted({(batch.source, batch.night) for batch in waiting}):
+        assess(source, night, [batch for batch in waiting if (batch.source, batch.night) == (source, night)], settings)
+
+
+def assess(source: str, night: date, batches: Sequence[Batch], settings: Settings | None = None) -> list[Result]:
+    """Check one delivery and keep the results. Running it again replaces them."""
+    with (
+        step(night, "assess", source, role="checker", settings=settings) as progress,
+        connect("checker", "hot", settings) as books,
+    ):
+        books.execute("select pg_advisory_xact_lock(hashtext('plumbline.assess'), hashtext(%s))", [source])
+        delivery = Delivery(tuple(_rows_of(batches, source, settings)), night, source)
+        is_whole = not _has_history(books, source, night)
+        try:
+            with books.transaction():
+                outcome = run.run(books, delivery, name=source, is_whole=is_whole)
+                run.keep_failing_keys(books, outcome, delivery)
+                alarms = sum(each.is_alarm for each in profile.keep(books, source, night, outcome.flats))
+            results = outcome.results
+        except psycopg.Error as problem:
+            log.error("checks of %s could not be run: %s", source, problem.sqlstate or type(problem).__name__)
+            results, alarms = _all_in_error(problem), 0
+        results += _loading(books, batches)
+        results = [run.under_policy(each, source, night) for each in results]
+        _keep(books, source, night, results)
+        counts = {status: sum(each.status == status for each in results) for status in (PASSED, FAILED, ERROR)}
+        progress.count(
+            checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR], unusual=alarms
+        )
+        return results
+
+
+def _rows_of(batches: Sequence[Batch], source: str, settings: Settings | None) -> Iterable[Rows]:
+    settings = settings or Settings.from_environment()
+    declared = None
+    for batch in batches:
+        if batch.loaded == 0:
+            continue
+        if batch.shape == "documents":
+            yield Rows(batch.intake)
+            continue
+        declared = declared or find_source(load_sources(settings.sources_file), source)
+        yield Rows(batch.intake, declared.contract.table(batch.dataset), declared.timezone)
+
+
+def _has_history(books: psycopg.Connection, source: str, night: date) -> bool:
+    return books.execute(
+        "select exists (select from lifecycle.batch where source = %s and night < %s and promoted_at is not null)",
+        [source, night],
+    ).fetchone()[0]
+
+
+def _all_in_error(problem: psycopg.Error) -> list[Result]:
+    code = problem.sqlstate or type(problem).__name__
+    return [result(each, None, None, error_code=code) for subject in read_subjects() for each in subject.instances]
+
+
+def _loading(books: psycopg.Connection, batches: Sequence[Batch]) -> list[Result]:
+    """What loading refused, as a check among the others."""
+    kind = read_check_types()["readableRecord"]
+    return [
+        result(
+            Instance(f"{batch.dataset}.readableRecord", kind, batch.dataset, None, kind.threshold),
+            batch.loaded + batch.quarantined, batch.quarantined,
+        )
+        for batch in batches
+    ]  # fmt: skip
+
+
+def _keep(books: psycopg.Connection, source: str, night: date, results: Sequence[Result]) -> None:
+    books.execute("delete from quality.check_evidence where night = %s and source = %s", [night, source])
+    books.execute(
+        "delete from quality.check_result where night = %s and source = %s and judge = %s", [night, source, ENGINE]
+    )
+    with (
+        books.cursor() as cursor,
+        cursor.copy(
+            """copy quality.check_result (night, source, instance, check_name, subject, data_class, kahn_context, kahn_category,
+               kahn_subcategory, dimension, status, tested, failed, threshold, error_code, judge) from stdin"""
+        ) as copy,
+    ):
+        for each in _merged(results):
+            copy.write_row((
+                night, source, each.instance, each.check.name, each.subject, each.data_class, each.check.context,
+                each.check.category, each.check.subcategory, each.check.dimension, each.status, each.tested, each.failed,
+                each.threshold, each.error_code, each.judge,
+            ))  # fmt: skip
+    if books.execute("select to_regclass('pg_temp.failing_keys')").fetchone()[0]:
+        books.execute(
+            """insert into quality.check_evidence (night, source, instance, record_id)
+               select distinct %s::date, %s, instance, record_id from pg_temp.failing_keys""",
+            [night, source],
+        )
+        books.execute("drop table pg_temp.failing_keys")
+    _note_errors(books, source, night, sum(each.status == ERROR for each in results))
+
+
+def _merged(results: Iterable[Result]) -> Iterable[Result]:
+    """One result a name: batches of the same dataset count together."""
+    kept: dict[str, Result] = {}
+    for each in results:
+        known = kept.get(each.instance)
+        if known is not None and None not in (known.tested, each.tested, known.failed, each.failed):
+            tested, failed = known.tested + each.tested, known.failed + each.failed
+            each = replace(each, tested=tested, failed=failed, status=judge(tested, failed, each.threshold))
+        kept[each.instance] = each
+    return kept.values()
+
+
+def _note_errors(books: psycopg.Connection, source: str, night: date, errors: int) -> None:
+    """An error is never a pass: the night is amber and says how many checks there are no counts of."""
+    notes = [{"code": NOTE, "level": "amber", "text": f"{errors} checks could not be counted"}] if errors else []
+    books.execute(
+        """update lifecycle.source_state set notes = coalesce((select jsonb_agg(n) from jsonb_array_elements(notes) n
+               where n ->> 'code' is distinct from %s), '[]') || %s where source = %s and night = %s""",
+        [NOTE, Jsonb(notes), source, night],
+    )
+
+
+def rejudge(night: date, settings: Settings | None = None) -> list[tuple[str, str, str, str]]:
+    """Judge a night's results under the thresholds of today; returns what changed as (source, instance, before, after)."""
+    policy, changed = load_thresholds(), []
+    own = {each.name: each.threshold for subject in read_subjects() for each in subject.instances}
+    with connect("checker", "hot", settings) as books:
+        rows = books.execute(
+            """select source, instance, check_name, tested, failed, threshold, status, error_code from quality.check_result
+               where night = %s order by source, instance""",
+            [night],
+        ).fetchall()
+        for source, instance, name, tested, failed, threshold, status, error_code in rows:
+            allowed = policy.of(source, name, instance, night, default=own.get(instance, float(threshold)))
+            after = judge(tested, failed, allowed, error_code)
+            if after != status or allowed != float(threshold):
+                books.execute(
+                    """update quality.check_result set status = %s, threshold = %s, judged_at = clock_timestamp()
+                       where (night, source, instance) = (%s, %s, %s)""",
+                    [after, allowed, night, source, instance],
+                )
+            if after != status:
+                changed.append((source, instance, status, after))
+        if changed:
+            books.execute(
+                "select audit.append('checks.rejudged', %s, jsonb_build_object('changed', %s::bigint))",
+                [str(night), len(changed)],
+            )
+    return changed

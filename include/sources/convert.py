@@ -1,0 +1,196 @@
+"""``make convert``: what a source would load, written as files. No database, no service, nothing kept anywhere else.
+
+    python -m include.sources.convert --kind hl7v2 --in feed/ --out converted/
+    python -m include.sources.convert --kind csv --in extracts/ --out converted/ --contract south.yml
+    python -m include.sources.convert --in sources.yml --source south --out converted/     an entry of sources.yml
+
+Writes <ResourceType>.ndjson (deletions in deleted/) or <table>.csv, rejects.ndjson, unmapped.json and summary.txt. What it
+writes is identified data: the folder is closed to other users, and yours to delete.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from include.errors import PlumblineError
+from include.sources.conversion import REJECTS, SUMMARY, UNMAPPED, Counts, Writer
+from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, make_source, reader_of
+
+_EVERY_SECONDS = 2.0
+_SHOWN = 8
+
+
+class ConvertError(PlumblineError):
+    """The conversion cannot begin as asked."""
+
+
+def convert(source: Source, out: Path, say: Callable[[str], None]) -> Counts:
+    """Write everything the source's reader yields below ``out`` and return the counts.
+
+    ``out`` is made, or was left by an earlier conversion, which is replaced. Raises ConvertError where it holds other
+    things, where nothing is to read, and what the kind's reader raises.
+    """
+    reader = reader_of(source)
+    is_pulled = hasattr(reader, "pull")
+    if not is_pulled and not source.path.exists():
+        raise ConvertError(
+            found=f"there is nothing at {source.path}",
+            expected=f"a file or folder of kind {source.kind}",
+            action="correct IN",
+        )
+    _prepare(out, source.path)
+    writer = Writer(source, out)
+    if is_pulled:
+        _write_pulled(source, writer)
+    else:
+        _write_files(source, writer, say)
+    if hasattr(reader, "combine_lines"):
+        writer.combine(reader.combine_lines)
+    counts = writer.finish()
+    (out / SUMMARY).write_text("\n".join(describe(counts, source, out)) + "\n")
+    return counts
+
+
+def _write_files(source: Source, writer: Writer, say: Callable[[str], None]) -> None:
+    reader = reader_of(source)
+    listing = reader.list_files(source)
+    files = [file for file in listing.files if file.dataset]
+    if not files:
+        raise ConvertError(
+            found=f"no file of kind {source.kind} among {listing.ignored} files",
+            expected="files whose names or contents say that they are of that kind",
+            action="correct IN or KIND, or name the files with SET=files=*.ext",
+        )
+    writer.counts.noticed["ignored_file"] = listing.ignored
+    told_at = time.monotonic()
+    for number, file in enumerate(files, 1):
+        inside = file.path.relative_to(source.path) if source.path.is_dir() else Path(file.path.name)
+        writer.write_file(
+            str(inside),
+            reader.place_word(file),
+            reader.read(source, lambda file=file: file.path.open("rb"), file),
+        )
+        if time.monotonic() - told_at > _EVERY_SECONDS:
+            told_at = time.monotonic()
+            say(f"  {number:,} of {len(files):,} files, {writer.counts.received:,} records")
+
+
+def _write_pulled(source: Source, writer: Writer) -> None:
+    """A kind that asks over a network brings its files into a folder that is gone afterwards."""
+    from include.sources.pulling import read_pulled
+
+    secrets = Path(os.environ.get("PLUMBLINE_SECRETS_DIR", "."))
+    with tempfile.TemporaryDirectory(prefix="plumbline-convert-") as folder:
+        items = read_pulled(
+            source, Path(folder), lambda name: (secrets / name).read_text().strip(), datetime.now(UTC).date()
+        )
+        writer.write_file(source.name, "record", items)
+
+
+def _prepare(out: Path, read_from: Path) -> None:
+    if out.resolve().is_relative_to(read_from.resolve()):
+        raise ConvertError(
+            found=f"{out} lies within what is read", expected="a folder of its own", action="choose another OUT"
+        )
+    if out.exists() and any(out.iterdir()) and not (out / UNMAPPED).is_file() and not (out / REJECTS).is_file():
+        raise ConvertError(
+            found=f"{out} holds other things than a conversion",
+            expected="a folder that is empty, not there, or left by an earlier conversion",
+            action="choose another OUT",
+        )
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in [*out.glob("*"), *out.glob("deleted/*")]:
+        if path.suffix in (".ndjson", ".csv", ".json", ".txt"):
+            path.unlink()
+
+
+def describe(counts: Counts, source: Source, out: Path) -> Iterator[str]:
+    """Lines for a person: what came, what was written, what was refused and why, what to do next."""
+    refused = sum(counts.refused.values())
+    yield f"{counts.received:,} records in {counts.files:,} files of kind {source.kind}: "
+    yield f"{sum(counts.written.values()):,} written to {out}, {refused:,} refused"
+    for name, number in counts.written.most_common():
+        yield f"  {number:>10,}  {name}"
+    if refused:
+        yield "Refused, by reason:"
+    for (reason, action), number in counts.refused.most_common(_SHOWN):
+        yield f"  {number:>10,}  {reason}: {action}"
+    yield from _describe_left(counts)
+    yield f"Next: {_next_step(counts, source)}"
+
+
+def _describe_left(counts: Counts) -> Iterator[str]:
+    fields = [(number, f"{name} {each}") for name, found in counts.unmapped.items() for each, number in found.items()]
+    if fields:
+        yield f"Left out: {len(fields):,} fields or columns that become part of no record; most often"
+    for number, name in sorted(fields, key=lambda each: (-each[0], each[1]))[:_SHOWN]:
+        yield f"  {number:>10,}  {name}"
+
+
+def _next_step(counts: Counts, source: Source) -> str:
+    if counts.refused:
+        return f"look at {REJECTS} (reason and place of each), correct the source or its entry, convert again"
+    if not counts.written:
+        return "nothing was written: see that IN holds what KIND says"
+    return f"add the source to sources.yml (kind: {source.kind}) and run 'make nightly SOURCES=path/to/sources.yml'"
+
+
+def _source(options: argparse.Namespace) -> Source:
+    if options.source:
+        return find_source(load_sources(Path(options.input)), options.source)
+    if options.kind not in kinds():
+        raise SourcesError(
+            found=f"no kind is called '{options.kind}'",
+            expected=f"KIND= one of {', '.join(kinds())}",
+            action="correct KIND, or name an entry with IN=sources.yml SOURCE=name",
+        )
+    path = Path(options.input).resolve()
+    entry = {"name": "convert", "kind": options.kind, "path": str(path), "timezone": options.timezone}
+    if options.contract:
+        entry["contract"] = str(Path(options.contract).resolve())
+    for word in options.set:
+        name, _, value = word.partition("=")
+        entry[name] = yaml.safe_load(value)
+    return make_source(entry, path.parent, "make convert")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 where everything was written, 1 where something was refused, 2 where nothing could begin."""
+    parser = argparse.ArgumentParser(prog="convert", description=__doc__.splitlines()[0])
+    parser.add_argument("--kind", default="", help="hl7v2, fhir_bulk, fhir_bundles, csv, …")
+    parser.add_argument(
+        "--in", dest="input", required=True, help="file or folder; or sources.yml together with --source"
+    )
+    parser.add_argument("--out", required=True, help="folder to write to")
+    parser.add_argument("--contract", help="contract.yml, for kinds that read tables")
+    parser.add_argument("--timezone", default="UTC", help="of times that carry none")
+    parser.add_argument("--source", help="name of an entry of the sources.yml that --in names")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="WORD=VALUE", help="any other word of sources.yml"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        if not options.input or not options.out:
+            raise ConvertError(
+                found="no IN or no OUT", expected="both", action="make convert KIND=hl7v2 IN=path OUT=folder"
+            )
+        source, out = _source(options), Path(options.out)
+        counts = convert(source, out, lambda line: print(line, file=sys.stderr, flush=True))
+    except PlumblineError as problem:
+        print(f"convert: {problem.found}.\n  expected: {problem.expected}\n  now: {problem.action}", file=sys.stderr)
+        return 2
+    print("\n".join(describe(counts, source, out)))
+    return 1 if counts.refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

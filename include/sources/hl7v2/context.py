@@ -1,0 +1,132 @@
+"""What the mapping of one message knows while it walks its segments: whom it is about, what is open, what was made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from include.sources.hl7v2 import datatypes
+from include.sources.hl7v2.message import Message, field_of
+from include.sources.hl7v2.people import Authorities
+
+# Messages that tell of a person or visit as they now are. All others (results, orders, notes) only mention them.
+_SNAPSHOTS = frozenset({"ADT", "VXU", "BAR"})
+_MERGES = frozenset({"A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47"})
+MENTIONED_AT = "1900-01-01T00:00:00Z"  # so that any snapshot is newer; see decisions/0600
+_RESULTS = frozenset({"ORU", "OUL", "OPU", "ORF"})
+
+Resource = dict[str, Any]
+
+
+class Context:
+    """The state of one message's mapping. ``out`` are resources and whether they are deletions."""
+
+    def __init__(self, message: Message, source: str, own_zone: tzinfo, authorities: Authorities) -> None:
+        header = message.header
+        self.source, self.authorities = source, authorities
+        self.kind, self.event = message.kind, message.event
+        self.zone = datatypes.zone_of(field_of(header, 7), own_zone)
+        self.control_id = field_of(header, 10).strip()
+        self.facility = datatypes.first(field_of(header, 4))
+        self.told_at = datatypes.instant(field_of(header, 7), self.zone)
+        self.meta = self._meta(self.told_at, datatypes.first(field_of(header, 11)))
+        is_snapshot = self.kind in _SNAPSHOTS and self.event not in _MERGES
+        self.mention = self.meta if is_snapshot else {**self.meta, "lastUpdated": MENTIONED_AT}
+        self.is_result = self.kind in _RESULTS
+        self.out: list[tuple[Resource, bool]] = []
+        self.unmapped: Counter[str] = Counter()
+        self.taken: frozenset[int] = frozenset()  # fields of the segment at hand that its reader takes in
+        self._seen: Counter[tuple] = Counter()
+        self.begin_person()
+
+    def begin_person(self) -> None:
+        """Forget the person before: a message may hold several."""
+        self.patient: Resource | None = None
+        self.patient_id = ""
+        self.subject: dict[str, str] | None = None
+        self.account = ""
+        self.begin_visit()
+
+    def begin_visit(self) -> None:
+        """Forget the visit before."""
+        self.encounter: Resource | None = None
+        self.visit: dict[str, str] | None = None
+        self.end_group()
+
+    def end_group(self) -> None:
+        """Forget the order group before; what it made is in ``out`` already."""
+        self.order: list[str] = []
+        self.timing: list[str] = []
+        self.group: Resource | None = None
+        self.group_key: tuple[str, ...] = ()
+        self.group_time: str | None = None
+        self.noted: Resource | None = None
+
+    def make(self, resource_type: str, key: tuple[str, ...], **elements: Any) -> Resource:
+        """A new resource with an id made from ``key``; elements that say nothing are left out."""
+        resource = {"resourceType": resource_type, "id": make_id(resource_type, key), "meta": self.meta}
+        for name, value in elements.items():
+            if value is not None and value != "" and value != [] and value != {}:
+                resource[name] = value
+        self.out.append((resource, False))
+        self.noted = resource
+        return resource
+
+    def delete(self, resource: Resource) -> None:
+        """Make a resource of ``out`` the news of its deletion."""
+        self.out = [(each, is_deleted or each is resource) for each, is_deleted in self.out]
+
+    def nth(self, *key: str) -> str:
+        """'' for the first use of a key in this message, then '2', '3', …"""
+        self._seen[key] += 1
+        return str(self._seen[key]) if self._seen[key] > 1 else ""
+
+    def moment(self, value: str, place: str) -> str | None:
+        """A dateTime; one that cannot be read is counted."""
+        return self._read(datatypes.moment, value, place)
+
+    def instant(self, value: str, place: str) -> str | None:
+        """An instant; one that cannot be read is counted."""
+        return self._read(datatypes.instant, value, place)
+
+    def day(self, value: str, place: str) -> str | None:
+        """A date; one that cannot be read is counted."""
+        return self._read(datatypes.day, value, place)
+
+    def concept(self, value: str, table: str = "") -> dict[str, Any] | None:
+        """The first repetition of a coded field."""
+        return datatypes.concept(value.partition("~")[0], self.source, table) if value else None
+
+    def leave(self, segment: list[str]) -> None:
+        """Count the fields that a segment's reader would have taken as not mapped; the others are counted already."""
+        for number in self.taken:
+            if number < len(segment) and segment[number]:
+                self.unmapped[f"{segment[0]}.{number}"] += 1
+
+    def _read(self, read: Callable[[str, tzinfo], str | None], value: str, place: str) -> str | None:
+        if not value:
+            return None
+        found = read(value, self.zone)
+        if found is None:
+            self.unmapped[f"{place} unreadable"] += 1
+        return found
+
+    def _meta(self, told_at: str | None, processing: str) -> dict[str, Any]:
+        digits = "".join(filter(str.isdigit, self.control_id))[-9:]
+        if not digits and self.control_id:
+            digits = str(int(hashlib.sha256(self.control_id.encode()).hexdigest()[:7], 16))
+        tag = [{"system": "http://terminology.hl7.org/CodeSystem/v2-0103", "code": processing}]
+        return datatypes.compact(versionId=digits, lastUpdated=told_at, tag=tag if processing in ("T", "D") else None)
+
+
+def make_id(resource_type: str, key: tuple[str, ...]) -> str:
+    """The id of a resource: the same key gives the same id in every message."""
+    return hashlib.sha256("\x1f".join((resource_type, *key)).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def reference(resource: Mapping[str, Any]) -> dict[str, str]:
+    """A Reference to a resource."""
+    return {"reference": f"{resource['resourceType']}/{resource['id']}"}

@@ -1,0 +1,127 @@
+"""A message's segments to FHIR R4 resources, and a count of every field that no resource took in.
+
+Segments are walked once in their order; groups need no message grammar, because an order, report, immunization or
+document stays open until the next one begins. So results after a specimen still belong to their report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import NamedTuple
+
+from include.sources.hl7v2 import (
+    appointments,
+    coverages,
+    encounters,
+    immunizations,
+    medications,
+    notes,
+    patients,
+    problems,
+    results,
+)
+from include.sources.hl7v2.context import Context, Resource
+from include.sources.hl7v2.message import Message, UnreadableMessageError
+from include.sources.hl7v2.people import Authorities
+
+Reader = Callable[[Context, list[str]], None]
+
+READERS: dict[str, Reader] = {
+    "PID": patients.read_pid,
+    "PD1": patients.read_pd1,
+    "NK1": patients.read_nk1,
+    "MRG": patients.read_mrg,
+    "PV1": encounters.read_pv1,
+    "PV2": encounters.read_pv2,
+    "DG1": problems.read_dg1,
+    "PRB": problems.read_prb,
+    "PR1": problems.read_pr1,
+    "AL1": problems.read_al1,
+    "IAM": problems.read_iam,
+    "ORC": results.read_orc,
+    "OBR": results.read_obr,
+    "OBX": results.read_obx,
+    "SPM": results.read_spm,
+    "NTE": results.read_nte,
+    "TQ1": results.read_tq1,
+    "RXO": medications.read_rxo,
+    "RXE": medications.read_rxe,
+    "RXD": medications.read_rxd,
+    "RXR": medications.read_rxr,
+    "RXA": immunizations.read_rxa,
+    "TXA": notes.read_txa,
+    "IN1": coverages.read_in1,
+    "SCH": appointments.read_sch,
+    "RGS": appointments.read_rgs,
+    "AIS": appointments.read_ais,
+    "AIG": appointments.read_aig,
+    "AIL": appointments.read_ail,
+    "AIP": appointments.read_aip,
+}
+# What a segment's reader takes in. MSH says how to read the message; EVN-1 repeats its event.
+FIELDS: dict[str, frozenset[int]] = {
+    "MSH": frozenset({1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 18}),
+    "EVN": frozenset({1}),
+    **{
+        name: frozenset(fields)
+        for module in (
+            patients,
+            encounters,
+            problems,
+            results,
+            medications,
+            immunizations,
+            notes,
+            coverages,
+            appointments,
+        )
+        for name, fields in module.FIELDS.items()
+    },
+}
+_BLANKS = [""] * 60
+_NOTHING: frozenset[int] = frozenset()
+_NEED_PERSON = frozenset(READERS) - {"PID", "ORC", "NTE", "TQ1", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "TXA", "OBX"}
+
+
+class Mapped(NamedTuple):
+    """What a message became: resources with whether they are deleted, and fields left out (``PID.12`` -> how often)."""
+
+    resources: list[tuple[Resource, bool]]
+    unmapped: Counter[str]
+
+
+def map_message(message: Message, source: str, zone: tzinfo, authorities: Authorities) -> Mapped:
+    """Map one message. Raises UnreadableMessageError where it is about nobody, or of a kind that tells of no patient.
+
+    ``zone`` is of times that carry none where MSH-7 has no offset either.
+    """
+    segments = message.segments
+    if not any(segment[0] == "PID" for segment in segments):
+        raise UnreadableMessageError("missing_patient")
+    ctx = Context(message, source, zone, authorities)
+    unmapped, appointment = ctx.unmapped, None
+    for segment in segments:
+        name = segment[0]
+        taken = FIELDS.get(name, _NOTHING)
+        for number, value in enumerate(segment):
+            if value and number and number not in taken:
+                unmapped[f"{name}.{number}"] += 1
+        read = READERS.get(name)
+        if read is None:
+            continue
+        if len(segment) < 60:
+            segment += _BLANKS[len(segment) :]
+        ctx.taken = taken
+        if ctx.subject is None and name in _NEED_PERSON:
+            ctx.leave(segment)
+            continue
+        read(ctx, segment)
+        if name == "SCH":
+            appointment = ctx.group
+        elif name == "TQ1" and appointment is not None and ctx.group is appointment:
+            appointments.add_time(ctx, appointment)
+        elif name == "PID" and appointment is not None:
+            appointments.attach_patient(ctx, appointment)
+    return Mapped(ctx.out, unmapped)

@@ -1,0 +1,172 @@
+"""The catalogue in the night: results kept, judged again without scanning, keys that only the privacy role resolves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+import yaml
+
+from include.quality.catalogue import assess, thresholds
+from include.quality.gate import check_batch
+from include.quality.scores import score_source
+from include.settings import Settings
+from include.warehouse.connect import connect
+from tests.quality_inputs import NIGHT, Documents, token
+
+
+def results_of(settings: Settings, source: str, night=NIGHT) -> dict[str, tuple]:
+    with connect("checker", "hot", settings) as books:
+        rows = books.execute(
+            "select instance, status, tested, failed, threshold, judge from quality.check_result where source = %s and night = %s",
+            [source, night],
+        ).fetchall()
+    return {instance: tuple(rest) for instance, *rest in rows}
+
+
+@pytest.fixture
+def delivery(settings: Settings) -> Documents:
+    """Thirty sound results of one person and one whose code has a wrong check digit, and one value out of range."""
+    made = Documents(settings)
+    made.patient("ann")
+    made.clean(30)
+    made.observation("typo", code={"coding": [{"system": "http://loinc.org", "code": "4548-5"}]})
+    made.observation("slip", valueQuantity={"value": 61, "unit": "%", "code": "%"})
+    with connect("loader", "hot", settings) as books:
+        books.execute(
+            "insert into lifecycle.source_state (night, source, kind, required, max_age_days, age_days) values (%s, %s, 'fhir_bulk', true, 2, 1)",
+            [NIGHT, made.source],
+        )
+    return made
+
+
+def test_results_are_kept_and_the_gate_s_stand_beside_them(settings: Settings, delivery: Documents):
+    batch = delivery.load()
+    assess.assess_batches([batch], settings)
+    check_batch(batch, settings)
+    found = results_of(settings, delivery.source)
+    assert found["Observation.isStandardValidConcept.http://loinc.org"][:3] == ("failed", 32, 1)
+    assert found["Observation.plausibleValueHigh.4548-4[%]"][:3] == ("failed", 31, 1)
+    assert found["Observation.plausibleAmount.value_impossible"][:3] == ("failed", 31, 1)
+    assert found["Observation.plausibleAmount.value_impossible"][4] == "gate"
+    assert not [name for name, each in found.items() if each[0] == "error"]
+
+
+def test_running_it_again_leaves_the_same_results(settings: Settings, delivery: Documents):
+    batch = delivery.load()
+    assess.assess_batches([batch], settings)
+    first = results_of(settings, delivery.source)
+    assess.assess_batches([batch], settings)
+    assert results_of(settings, delivery.source) == first
+
+
+def test_a_night_is_judged_again_without_its_rows(settings: Settings, delivery: Documents, tmp_path, monkeypatch):
+    batch = delivery.load()
+    assess.assess_batches([batch], settings)
+    check_batch(batch, settings)
+    with connect("loader", "hot", settings) as books:
+        books.execute(psycopg.sql.SQL("drop table intake.{}").format(psycopg.sql.Identifier(batch)))
+    name = "Observation.isStandardValidConcept.http://loinc.org"
+    policy = tmp_path / "check_thresholds.yml"
+    policy.write_text(yaml.safe_dump({"owner": "o", "thresholds": [{
+        "check": "isStandardValidConcept", "source": delivery.source, "threshold": 0.1, "owner": "o", "reason": "known", "expires": NIGHT,
+    }]}))  # fmt: skip
+    lenient = thresholds.load_thresholds(policy)
+    monkeypatch.setattr(assess, "load_thresholds", lambda: lenient)
+    assert (delivery.source, name, "failed", "passed") in assess.rejudge(NIGHT, settings)
+    assert results_of(settings, delivery.source)[name][:3] == ("passed", 32, 1)
+    monkeypatch.setattr(assess, "load_thresholds", lambda: thresholds.Thresholds())
+    assert (delivery.source, name, "passed", "failed") in assess.rejudge(NIGHT, settings)
+
+
+def test_failing_keys_are_tokens_that_only_the_privacy_officer_resolves_and_the_trail_says_so(
+    settings: Settings, delivery: Documents
+):
+    delivery.observation("early", effectiveDateTime="1900-01-01T10:00:00Z")
+    batch = delivery.load()
+    assess.assess_batches([batch], settings)
+    asked = [NIGHT, delivery.source, "Observation.placeholderDate.happened_at", "look into a complaint"]
+    for role in ("checker", "publisher", "transformer", "loader"):
+        with connect(role, "hot", settings) as books, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            books.execute("select record_id from quality.check_evidence")
+        with connect(role, "hot", settings) as books, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            books.execute("select * from quality.evidence(%s, %s, %s, %s)", asked)
+    with connect("privacy_officer", "hot", settings) as books:
+        rows = books.execute("select record_id from quality.evidence(%s, %s, %s, %s)", asked).fetchall()
+        assert rows == [(token(delivery.source, "Observation", "early", "record"),)]
+        trail = books.execute(
+            "select count(*) from audit.entry where action = 'evidence.read' and subject = %s", [asked[2]]
+        ).fetchone()
+        assert trail[0] >= 1
+    with connect("privacy_officer", "hot", settings) as books, pytest.raises(psycopg.errors.RaiseException):
+        books.execute("select * from quality.evidence(%s, %s, %s, '')", asked[:3])
+
+
+def test_what_cannot_be_counted_is_an_error_and_makes_the_night_amber(
+    settings: Settings, delivery: Documents, monkeypatch
+):
+    batch = delivery.load()
+
+    def fail(*args, **named):
+        raise psycopg.errors.OutOfMemory
+
+    monkeypatch.setattr(assess.run.flat, "prepare", fail)
+    assess.assess_batches([batch], settings)
+    found = results_of(settings, delivery.source)
+    assert {each[0] for name, each in found.items() if not name.endswith("readableRecord")} == {"error"}
+    with connect("checker", "hot", settings) as books:
+        (notes,) = books.execute(
+            "select notes from lifecycle.source_state where source = %s", [delivery.source]
+        ).fetchone()
+    assert [note["level"] for note in notes if note["code"] == assess.NOTE] == ["amber"]
+
+
+def test_scores_use_the_checks_and_say_how_sure_and_how_changed(settings: Settings, delivery: Documents):
+    with connect("checker", "hot", settings) as books:
+        for back in (1, 2, 3):
+            books.execute(
+                "insert into quality.score (night, source, data_class, overall, formula) values (%s, %s, 'patient_data', 0.5, 'x')",
+                [NIGHT - timedelta(days=back), delivery.source],
+            )
+    batch = delivery.load()
+    assess.assess_batches([batch], settings)
+    check_batch(batch, settings)
+    with connect("checker", "hot", settings) as books:
+        (score,) = score_source(books, NIGHT, delivery.source)
+        low, high, change, nights = books.execute(
+            "select overall_low, overall_high, change, nights_compared from quality.score where source = %s and night = %s",
+            [delivery.source, NIGHT],
+        ).fetchone()
+    assert 0 < low < score.overall < high <= 1
+    assert float(change) == pytest.approx(score.overall - 0.5)
+    assert nights == 3
+    assert score.dimensions["timeliness"] == 1
+    assert "beyond it" in score.formula
+
+
+def test_a_source_that_halves_is_told_by_its_own_history(settings: Settings):
+    source = f"north_{uuid4().hex[:8]}"
+    for back in range(12, -1, -1):
+        night = NIGHT - timedelta(days=back)
+        made = Documents(settings, source=source, night=night)
+        made.patient("ann")
+        made.clean(200 + back % 3 if back else 60)
+        with connect("loader", "hot", settings) as books:
+            books.execute(
+                "insert into lifecycle.source_state (night, source, kind, required) values (%s, %s, 'fhir_bulk', false)",
+                [night, source],
+            )
+        assess.assess_batches([made.load(number=back + 1)], settings)
+    with connect("checker", "hot", settings) as books:
+        alarms = books.execute(
+            "select night, signal from quality.drift where source = %s and is_alarm order by 1, 2", [source]
+        ).fetchall()
+        (notes,) = books.execute(
+            "select notes from lifecycle.source_state where source = %s and night = %s", [source, NIGHT]
+        ).fetchone()
+    assert alarms == [(NIGHT, "Observation.rows")]
+    assert [note["text"] for note in notes if note["code"] == "drift"] == [
+        "unlike its own last nights: Observation.rows"
+    ]

@@ -1,0 +1,157 @@
+"""The catalogue: every kind of the field's checks, instances from reviewed tables, and verdicts that never pass an error."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from include.quality.catalogue import custom, thresholds
+from include.quality.catalogue.check_types import check_type, read_check_types
+from include.quality.catalogue.field_scan import bundles
+from include.quality.catalogue.gate_rules import check_of
+from include.quality.catalogue.listing import every_instance
+from include.quality.catalogue.results import judge
+from include.quality.catalogue.subjects import read_subjects
+from include.quality.errors import QualityPolicyError, SuiteError
+from include.quality.suites import read_suites
+
+NIGHT = date(2026, 11, 24)
+_KAHN = {"context": "kahnContext", "category": "kahnCategory"}
+
+
+def test_every_check_type_of_ohdsi_is_there_once_with_its_place_in_kahn_s_framework(real_inputs: Path):
+    types = read_check_types()
+    with (real_inputs / "dq_reference" / "OMOP_CDMv5.4_Check_Descriptions.csv").open() as file:
+        theirs = list(csv.DictReader(file))
+    assert len(theirs) == 27
+    for row in theirs:
+        ours = types[row["checkName"]]
+        assert (ours.context, ours.category) == (row["kahnContext"].lower(), row["kahnCategory"].lower()), row[
+            "checkName"
+        ]
+
+
+def test_every_kind_is_used_or_told_by_who_reads():
+    used = {each.check.name for each in every_instance()}
+    assert set(read_check_types()) - used == {
+        "customCheck",
+        "readableRecord",
+        "declaredShape",
+        "agreesWithOtherSources",
+    }
+
+
+def test_there_are_several_hundred_checks_and_no_two_have_one_name():
+    names = [each.name for subject in read_subjects() for each in subject.instances]
+    assert len(names) > 800
+    assert len(set(names)) == len(names)
+
+
+def test_no_check_of_the_catalogue_repeats_a_rule_of_the_gate():
+    suites = read_suites()
+    for subject in read_subjects():
+        suite = suites.for_resource_type(subject.resource_type)
+        judged = {
+            (check_of(rule), suite.columns[rule.columns[0]].paths) for rule in suite.rules if len(rule.columns) == 1
+        }
+        ours = {(each.check.name, subject.columns[each.column].paths) for each in subject.instances
+                if each.column in subject.columns and subject.columns[each.column].paths and not each.where}  # fmt: skip
+        assert not judged & ours, subject.name
+
+
+@pytest.mark.parametrize(
+    ("tested", "failed", "threshold", "error", "status"),
+    [
+        (100, 0, 0.0, None, "passed"),
+        (100, 1, 0.0, None, "failed"),
+        (100, 5, 0.05, None, "passed"),
+        (100, 6, 0.05, None, "failed"),
+        (0, 0, 0.0, None, "not_applicable"),
+        (None, None, 1.0, "22012", "error"),
+        (100, 0, 1.0, "22012", "error"),
+        (5, 6, 1.0, None, "error"),
+        (100, 100, 1.0, None, "passed"),
+    ],
+)
+def test_a_verdict_follows_from_counts_and_an_error_is_never_a_pass(tested, failed, threshold, error, status):
+    assert judge(tested, failed, threshold, error) == status
+
+
+def test_no_statement_holds_more_regular_expressions_than_postgres_keeps():
+    kind = read_check_types()["formatMatch"]
+    subject = read_subjects()[0]
+    from include.quality.catalogue.check_types import Instance
+
+    many = [Instance(str(n), kind, subject.name, "postal_code", 0, {"regex": f"^{n}$"}) for n in range(100)]
+    sizes = [len(bundle) for bundle in bundles(many)]
+    assert sum(sizes) == 100
+    assert max(sizes) <= 30
+
+
+def test_a_threshold_fits_by_pattern_source_and_day(tmp_path: Path):
+    file = tmp_path / "thresholds.yml"
+    one = {"check": "cdm*", "source": "north", "threshold": 1, "owner": "o", "reason": "r", "expires": NIGHT}
+    every = {
+        "check": "*",
+        "instance": "Immunization.*",
+        "source": "every",
+        "threshold": 0.5,
+        "owner": "o",
+        "reason": "r",
+        "expires": NIGHT,
+    }
+    file.write_text(yaml.safe_dump({"owner": "o", "thresholds": [one, every]}))
+    policy = thresholds.load_thresholds(file)
+    assert policy.of("north", "cdmField", "Patient.cdmField.x", NIGHT, default=0) == 1
+    assert policy.of("south", "cdmField", "Patient.cdmField.x", NIGHT, default=0) == 0
+    assert policy.of("south", "isRequired", "Immunization.isRequired.x", NIGHT, default=0) == 0.5
+    after = date(2026, 11, 25)
+    assert policy.of("north", "cdmField", "Patient.cdmField.x", after, default=0) == 0
+    assert len(policy.expired(after)) == 2
+
+
+def test_a_threshold_without_an_end_or_beyond_one_is_refused_with_all_that_is_wrong(tmp_path: Path):
+    file = tmp_path / "thresholds.yml"
+    file.write_text(
+        "owner: o\nthresholds:\n"
+        "- {check: x, source: s, threshold: 2, owner: o, reason: r, expires: 2026-12-31}\n"
+        "- {check: x, source: s, threshold: 0.5, owner: o, reason: r}\n"
+        "- {check: x, source: s, threshold: 0.5, owner: '', reason: r, expires: soon}\n"
+    )
+    with pytest.raises(QualityPolicyError) as refused:
+        thresholds.load_thresholds(file)
+    assert all(f"threshold {number}" in refused.value.found for number in (1, 2, 3))
+
+
+def test_the_shipped_policy_is_right():
+    thresholds.load_thresholds()
+    assert custom.read_custom(custom.SHIPPED)
+
+
+def test_a_check_of_one_s_own_that_says_something_wrong_is_refused_with_everything(tmp_path: Path):
+    (tmp_path / "a.yml").write_text("{check: a, subject: nothing}")
+    (tmp_path / "b.yml").write_text("{check: b, subject: patient, kahn: [x, y, z], colour: red}")
+    with pytest.raises(SuiteError) as refused:
+        custom.read_custom(tmp_path)
+    assert "a.yml: subject" in refused.value.found
+    assert "unknown word colour" in refused.value.found
+    assert "b does not say dimension" in refused.value.found or "b: does not say dimension" in refused.value.found
+
+
+def test_a_kind_says_how_it_is_counted_exactly_once():
+    problems: list[str] = []
+    words = {
+        "asks": "?",
+        "kahn": ["verification", "conformance", "value"],
+        "dimension": "validity",
+        "threshold": 0,
+        "action": "!",
+    }
+    assert check_type("x", words | {"applies": "true", "fails": "false", "counted": "concepts"}, problems) is None
+    assert check_type("x", words, problems) is None
+    assert check_type("x", words | {"applies": "true", "fails": "false"}, problems) is not None
+    assert len(problems) == 2

@@ -1,0 +1,426 @@
+"""What single segments become, by HL7's v2-to-FHIR guide; the cases that other mappings get wrong first."""
+
+from __future__ import annotations
+
+import json
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from include.sources.hl7v2 import mapping
+from include.sources.hl7v2.context import MENTIONED_AT
+from include.sources.hl7v2.datatypes import moment
+from include.sources.hl7v2.files import Options
+from include.sources.items import Document, Notice
+from tests.hl7v2_messages import admit, message, one, resources, results
+from tests.reading import read, source_of
+
+SOURCE = source_of("hl7v2")
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2026", "2026"),
+        ("202611", "2026-11"),
+        ("20261120", "2026-11-20"),
+        ("202611200830", "2026-11-20T08:30:00-05:00"),
+        ("20260720083015", "2026-07-20T08:30:15-04:00"),
+        ("20261120083015.1234+0100", "2026-11-20T08:30:15.1234+01:00"),
+        ("20261120083015-0330^S", "2026-11-20T08:30:15-03:30"),
+        ("20260229", None),
+        ("20261341", None),
+        ("00000000", None),
+        ("yesterday", None),
+        ("20261120253015", None),
+        ("20261120083015+9900", None),
+    ],
+)
+def test_times_keep_their_precision_and_zone(written, expected):
+    assert moment(written, NEW_YORK) == expected
+
+
+def test_a_time_without_a_zone_takes_the_header_s_then_the_source_s():
+    text = admit().decode()
+    with_header = one(read(source_of("hl7v2", timezone="America/New_York"), text.encode()), "Encounter")
+    assert with_header["period"]["start"] == "2026-11-19T10:15:00-05:00"
+    elsewhere = text.replace("20261120083000-0500", "20261120083000+0200")
+    assert one(read(SOURCE, elsewhere.encode()), "Encounter")["period"]["start"] == "2026-11-19T10:15:00+02:00"
+    silent = text.replace("20261120083000-0500", "20261120083000")
+    source = source_of("hl7v2", timezone="America/New_York")
+    assert one(read(source, silent.encode()), "Encounter")["period"]["start"] == "2026-11-19T10:15:00-05:00"
+
+
+def test_a_patient_with_everything():
+    patient = one(read(SOURCE, admit()), "Patient")
+    assert patient["gender"] == "female"
+    assert patient["birthDate"] == "1980-02-29"
+    assert patient["address"] == [
+        {"use": "home", "line": ["12 Oak St"], "city": "Salem", "state": "MA", "postalCode": "01970", "country": "USA"}
+    ]
+    assert patient["identifier"][0] == {
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]},
+        "system": "urn:hl7v2:clinic:GHH",
+        "value": "P1",
+    }
+    assert patient["identifier"][1]["system"] == "http://hl7.org/fhir/sid/us-ssn"
+    race = patient["extension"][0]["extension"][0]["valueCoding"]
+    assert (race["system"], race["code"]) == ("urn:oid:2.16.840.1.113883.6.238", "2106-3")
+    assert patient["deceasedBoolean"] is False  # PID-30
+    assert patient["meta"] == {"versionId": "1", "lastUpdated": "2026-11-20T08:30:00-05:00"}
+
+
+def test_namespaces_get_the_systems_that_other_sources_write():
+    source = source_of("hl7v2", options=Options(assigning_authorities={"GHH": "http://ghh.example/mrn"}))
+    assert one(read(source, admit()), "Patient")["identifier"][0]["system"] == "http://ghh.example/mrn"
+
+
+def test_a_result_message_mentions_the_patient_and_any_admission_message_is_newer():
+    mentioned, told = one(read(SOURCE, results()), "Patient"), one(read(SOURCE, admit()), "Patient")
+    assert mentioned["id"] == told["id"]
+    assert mentioned["meta"]["lastUpdated"] == MENTIONED_AT < told["meta"]["lastUpdated"]
+    assert one(read(SOURCE, results()), "Encounter")["id"] == one(read(SOURCE, admit()), "Encounter")["id"]
+
+
+@pytest.mark.parametrize(
+    ("event", "left", "status"),
+    [
+        ("A01", "", "in-progress"),
+        ("A03", "20261120080000", "finished"),
+        ("A11", "", "cancelled"),
+        ("A13", "20261120080000", "in-progress"),
+        ("A05", "", "planned"),
+        ("A21", "", "onleave"),
+        ("A08", "20261120080000", "finished"),
+    ],
+)
+def test_an_encounter_s_status_by_its_event(event, left, status):
+    encounter = one(read(SOURCE, admit(event=event, left=left)), "Encounter")
+    assert encounter["status"] == status
+    assert encounter["class"]["code"] == "IMP"
+
+
+def test_a_deleted_person_is_a_tombstone_that_still_says_who():
+    (patient,) = [
+        item
+        for item in read(SOURCE, admit(event="A29"))
+        if getattr(item, "resource", {}).get("resourceType") == "Patient"
+    ]
+    assert patient.is_deleted
+    assert patient.content.startswith(b"deleted ")
+    assert patient.resource["name"]
+
+
+def test_results_before_and_after_a_specimen_belong_to_their_report():
+    items = read(SOURCE, results())
+    report = one(items, "DiagnosticReport")
+    observations = resources(items, "Observation")
+    assert [each["valueQuantity"]["value"] for each in observations] == [7.1, 101]
+    assert report["result"] == [{"reference": f"Observation/{each['id']}"} for each in observations]
+    assert report["specimen"] == [{"reference": f"Specimen/{one(items, 'Specimen')['id']}"}]
+    assert (report["status"], report["issued"]) == ("final", "2026-11-19T09:30:00-05:00")
+    assert observations[0]["referenceRange"] == [
+        {
+            "low": {"value": 4.0, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
+            "high": {"value": 5.6, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
+            "text": "4.0-5.6",
+        }
+    ]
+
+
+def test_a_corrected_result_is_a_version_of_the_same_observation():
+    first = resources(read(SOURCE, results()), "Observation")
+    corrected = resources(read(SOURCE, results(control="R2", status="C", value="7.3")), "Observation")
+    assert [each["id"] for each in corrected] == [each["id"] for each in first]
+    assert {each["status"] for each in corrected} == {"corrected"}
+    assert corrected[0]["meta"]["versionId"] == "2"
+
+
+def test_two_results_of_one_code_in_a_report_are_two():
+    lines = ["OBR|1|O1|F1|24323-8^CMP^LN", *[f"OBX|{n}|NM|4548-4^HbA1c^LN||{n}|%||||F" for n in (1, 2)]]
+    assert len({each["id"] for each in resources(read(SOURCE, message("ORU^R01", *lines)), "Observation")}) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("NM", "7.10", {"valueQuantity": {"value": 7.10, "unit": "mg"}}),
+        ("NM", "<5", {"valueQuantity": {"value": 5, "comparator": "<", "unit": "mg"}}),
+        ("NM", "positive", {"valueString": "positive"}),
+        ("SN", ">^100", {"valueQuantity": {"value": 100, "comparator": ">", "unit": "mg"}}),
+        ("SN", "^1^:^128", {"valueRatio": {"numerator": {"value": 1, "unit": "mg"}, "denominator": {"value": 128, "unit": "mg"}}}),
+        ("SN", "^2^-^4", {"valueRange": {"low": {"value": 2, "unit": "mg"}, "high": {"value": 4, "unit": "mg"}}}),
+        ("CWE", "260415000^none^SCT", {"valueCodeableConcept": {"coding": [{"system": "http://snomed.info/sct", "code": "260415000", "display": "none"}]}}),
+        ("CE", "^red", {"valueCodeableConcept": {"text": "red"}}),
+        ("DT", "20260101", {"valueDateTime": "2026-01-01"}),
+        ("TM", "0830", {"valueTime": "08:30:00"}),
+        ("FT", "one~two", {"valueString": "one\ntwo"}),
+        ("XX", "a^b", {"valueString": "a b"}),
+    ],
+)  # fmt: skip
+def test_values_by_their_type(kind, value, expected):
+    observation = one(read(SOURCE, message("ORU^R01", f"OBX|1|{kind}|1-8^x^LN||{value}|mg|||||F")), "Observation")
+    assert {name: told for name, told in observation.items() if name.startswith("value")} == expected
+
+
+def test_a_number_keeps_its_digits():
+    (item,) = [
+        item
+        for item in read(SOURCE, message("ORU^R01", "OBX|1|NM|1-8^x^LN||0012345678901234567.8900|mg|||||F"))
+        if isinstance(item, Document) and item.resource["resourceType"] == "Observation"
+    ]
+    assert b'"value":12345678901234567.8900' in item.content
+
+
+def test_a_merge_retires_the_prior_record_and_lets_both_meet():
+    items = read(SOURCE, message("ADT^A40^ADT_A39", "MRG|OLD7^^^GHH^MR", control="M9", number=5))
+    prior, survivor = sorted(resources(items, "Patient"), key=lambda each: each.get("active", True))
+    assert prior["link"] == [{"other": {"reference": f"Patient/{survivor['id']}"}, "type": "replaced-by"}]
+    assert {each["value"] for each in prior["identifier"]} >= {"OLD7", "P5"}
+    assert prior["meta"]["lastUpdated"] == "2026-11-20T08:30:00-05:00"
+    assert survivor["link"][0]["type"] == "replaces"
+    later = one(read(SOURCE, admit(5)), "Patient")
+    assert later["id"] == survivor["id"]
+
+
+def test_a_visit_keeps_its_id_when_it_moves_to_another_record():
+    moved = admit(8, event="A45").replace(b"|V8^^^GHH^VN", b"|V1^^^GHH^VN")
+    assert one(read(SOURCE, moved), "Encounter")["id"] == one(read(SOURCE, admit(1)), "Encounter")["id"]
+
+
+def test_a_visit_that_nothing_identifies_is_not_made_anew_by_every_result():
+    items = read(SOURCE, message("ORU^R01", "PV1|1|O|CLINIC", "OBX|1|NM|1-8^x^LN||1|mg|||||F"))
+    assert not resources(items, "Encounter")
+    assert {item.names[0] for item in items if isinstance(item, Notice)} == {"PV1.1", "PV1.2", "PV1.3"}
+
+
+def test_diagnoses_know_their_coding_method_and_rank():
+    items = read(
+        SOURCE, message("ADT^A01", "PV1|1|I|||||||||||||||||V1", "DG1|1|I10|E11.9|Diabetes|20261119|F|||||||||1")
+    )
+    condition = one(items, "Condition")
+    assert condition["code"] == {
+        "coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "E11.9"}],
+        "text": "Diabetes",
+    }
+    assert one(items, "Encounter")["diagnosis"][0]["rank"] == 1
+    assert condition["clinicalStatus"]["coding"][0]["code"] == "active"
+
+
+def test_an_immunization_with_what_was_observed_of_it():
+    items = read(
+        SOURCE,
+        message(
+            "VXU^V04",
+            "ORC|RE|1^EHR|77^IIS",
+            "RXA|0|1|20261118||88^influenza^CVX|0.5|mL^mL^UCUM||00^New^NIP001|9^Doe^Jo||||LOT1|20270101|SKB^GSK^MVX|||CP|A",
+            "RXR|IM^Intramuscular^HL70162|LD^Left Deltoid^HL70163",
+            "OBX|1|CE|64994-7^Eligibility^LN|1|V01^Not eligible^HL70064||||||F",
+            "OBX|2|NM|30973-2^Dose number^LN|1|2||||||F",
+            "ORC|RE||78^IIS",
+            "RXA|0|1|20251118||88^influenza^CVX|999|||01^Historical^NIP001|||||||||PARENT^refused^NIP002||RE|A",
+        ),
+    )
+    given, refused_shot = resources(items, "Immunization")
+    assert given["status"], given["occurrenceDateTime"] == ("completed", "2026-11-18")
+    assert given["doseQuantity"]["value"] == 0.5
+    assert given["protocolApplied"] == [{"doseNumberPositiveInt": 2}]
+    assert given["programEligibility"][0]["coding"][0]["code"] == "V01"
+    assert given["primarySource"] is True
+    assert (refused_shot["status"], refused_shot["primarySource"]) == ("not-done", False)
+    assert "doseQuantity" not in refused_shot
+    assert len(resources(items, "Observation")) == 2
+
+
+def test_prescriptions_as_ordered_encoded_and_handed_out():
+    items = read(
+        SOURCE,
+        message(
+            "RDS^O13",
+            "ORC|NW|RX1^EHR|||SC||||20261118120000",
+            "RXO|197361^Amlodipine 5 MG^RXNORM|5||mg",
+            "RXE||197361^Amlodipine 5 MG^RXNORM|5||mg||||1|30|TAB|3|||PN1",
+            "TQ1|1||QD||||20261118|20270118",
+            "RXR|PO^Oral^HL70162",
+            "RXD|1|197361^Amlodipine 5 MG^RXNORM|20261119|30|TAB||PN1",
+        ),
+    )
+    ordered, encoded = resources(items, "MedicationRequest")
+    assert (ordered["intent"], encoded["intent"]) == ("original-order", "order")
+    assert encoded["basedOn"] == [{"reference": f"MedicationRequest/{ordered['id']}"}]
+    assert encoded["dosageInstruction"][0]["timing"]["repeat"] == {
+        "boundsPeriod": {"start": "2026-11-18", "end": "2027-01-18"}
+    }
+    assert encoded["dosageInstruction"][0]["route"]["coding"][0]["code"] == "PO"
+    assert encoded["dispenseRequest"] == {"numberOfRepeatsAllowed": 3, "quantity": {"value": 30, "unit": "TAB"}}
+    dispensed = one(items, "MedicationDispense")
+    assert dispensed["authorizingPrescription"] == [{"reference": f"MedicationRequest/{encoded['id']}"}]
+
+
+@pytest.mark.parametrize(("event", "status"), [("S12", "booked"), ("S15", "cancelled"), ("S26", "noshow")])
+def test_an_appointment_is_about_its_patient(event, status):
+    head = message(f"SIU^{event}").decode().split("\r")
+    segments = [
+        head[0],
+        "SCH|1^EHR|2^SCHED|||||CHECKUP^Routine|ROUTINE|30|min|^^^20261201090000^20261201093000||||||||||||||BOOKED",
+    ]
+    segments += [head[1], "RGS|1", "AIS|1|A|99213^Visit^C4", "AIP|1|A|1234^Smith^Bob|D^Doctor"]
+    items = read(SOURCE, "\r".join(segments).encode())
+    appointment = one(items, "Appointment")
+    assert (appointment["status"], appointment["minutesDuration"]) == (status, 30)
+    assert appointment["start"] == "2026-12-01T09:00:00-05:00"
+    assert appointment["participant"][0]["actor"] == {"reference": f"Patient/{one(items, 'Patient')['id']}"}
+    assert appointment["participant"][1]["actor"]["display"] == "Bob Smith"
+
+
+def test_a_note_is_one_document_of_all_its_lines():
+    items = read(
+        SOURCE,
+        message(
+            "MDM^T02",
+            "TXA|1|DS^Discharge summary|TX|20261119|1234^Smith^Bob|20261119100000||||||DOC1|||||AU||AV",
+            "OBX|1|TX|||First line.||||||F",
+            "OBX|2|TX|||Second line.||||||F",
+            "OBX|3|ED|||^application^pdf^Base64^JVBERi0=||||||F",
+        ),
+    )
+    document = one(items, "DocumentReference")
+    from base64 import b64decode
+
+    first, second = (entry["attachment"] for entry in document["content"])
+    assert b64decode(first["data"]).decode() == "First line.\nSecond line."
+    assert (second["contentType"], second["data"]) == ("application/pdf", "JVBERi0=")
+    assert (document["docStatus"], document["status"]) == ("final", "current")
+    assert not resources(items, "Observation")
+
+
+def test_insurance_and_allergies():
+    items = read(
+        SOURCE,
+        message(
+            "ADT^A01",
+            "AL1|1|DA|70618^Penicillin^RXNORM|SV|Hives",
+            "IN1|1|PPO^Gold|123|Medicare Advantage||||G1||||20260101|||HMO|Doe^Jo|SEL||||||||||||||||||POL9",
+        ),
+    )
+    allergy, coverage = one(items, "AllergyIntolerance"), one(items, "Coverage")
+    assert (allergy["category"], allergy["criticality"]) == (["medication"], "high")
+    assert coverage["payor"][0]["display"] == "Medicare Advantage"
+    assert coverage["relationship"]["coding"][0]["code"] == "self"
+    assert coverage["period"] == {"start": "2026-01-01"}
+
+
+FULL = {
+    "PID": "PID|1|A2|A3^^^GHH^MR|A4|Doe^Jo|Maiden|19800102|F|Ali^As|2106-3|1 St^^Town^MA^02134||555|556|en|M|BUD|ACC|111|DL1^MA||H|Town|Y|2||||20250101|Y",
+    "PD1": "PD1|||Clinic|77^Smith",
+    "NK1": "NK1|1|Doe^Al|SPO|1 St|555|556|C|20250101|20260101||||Org||F" + "|" * 15 + "Vic^Tor|557|2 St",
+    "PV1": "PV1|1|I|W^1|R|PRE1|W^0|1^A|2^B|3^C|MED|T^1||R|7|A0|VIP|4^D|P|V1" + "|" * 17 + "01|HOME|D||||P^1|F^1|20260101|20260105|||||ALT1||5^E",
+    "PV2": "PV2|||22^Pain|||||20260101|20260104||3|Visit" + "|" * 13 + "1",
+    "DG1": "DG1|1|I10|E11.9|Words|20260101|F|||||||||1|9^Doc|||20260102|OWN1|A",
+    "PRB": "PRB|AD|20260101|E11.9^x^I10|OWN1|||20260102||20260103||||C|Active||20260104",
+    "PR1": "PR1|1|C4|99213|Words|20260101|D||1^A|||2^B|3^C|||R10||||OWN1",
+    "AL1": "AL1|1|DA|70^P|SV|Hives|20260101",
+    "IAM": "IAM|1|DA|70^P|SV|Hives|A|OWN1||AL||20260101||20260102||||A",
+    "ORC": "ORC|NW|P1|F1||SC||||20260101|||9^Doc",
+    "OBR": "OBR|1|P1|F1|24323-8^CMP^LN|S|20260101|20260102|20260103||||||||9^Doc||||||20260104||LAB|F||||||R10|8&Path||||||||||||99^Alt",
+    "OBX": "OBX|1|NM|4548-4^x^LN|2|7|%|4-6|H|||F|||20260101||9^Tech|M1|||ARM|OWN1||Lab",
+    "SPM": "SPM|1|S1||BLD|||VEN|ARM|||P||||||20260101|20260102||||||HEM",
+    "NTE": "NTE|1||words",
+    "TQ1": "TQ1|1||BID||||20260101|20260102|S",
+    "RXO": "RXO|197361^x^RXNORM|5|6|mg||Give|Take||G||30|TAB|3|9^Doc||||||R10",
+    "RXE": "RXE|^QD^^20260101^20260102|197361^x^RXNORM|5|6|mg||Take||G|30|TAB|3|9^Doc||PN1||||||Label||2|mL/h|||Spec",
+    "RXD": "RXD|1|197361^x^RXNORM|20260101|30|TAB|DF|PN1||Note|9^Doc",
+    "RXR": "RXR|PO|ARM||M1",
+    "RXA": "RXA|0|1|20260101|20260102|88^flu^CVX|0.5|mL||01^Hist^NIP001|9^Doc|^^^Clinic||||LOT|20270101|SKB|R1||CP|A",
+    "TXA": "TXA|1|DS|TX|20260101|1^A|20260102|||2^B|||DOC1|DOC0|P1|F1|file|AU|R|AV|||3^C|||Title",
+    "IN1": "IN1|1|PPO^Gold|123|Medicare||||G1|Group|||20260101|20270101||HMO|Doe^Jo|SPO|||||2" + "|" * 14 + "POL9" + "|" * 13 + "INS1",
+    "SCH": "SCH|P1|F1||||Moved|Check|ROUTINE|30|min|^^^20260101090000^20260101093000|||||9^Filler|||||||||BOOKED",
+    "AIS": "AIS|1|A|99213^v^C4|20260101090000|||45|min",
+    "AIG": "AIG|1|A|Scope|||||20260101090000",
+    "AIL": "AIL|1|A|^^^Clinic|C||20260101090000",
+    "AIP": "AIP|1|A|9^Doc|D||20260101090000",
+    "MRG": "MRG|OLD1^^^GHH^MR|||OLD2|OLDV",
+}  # fmt: skip
+# Numbers of segments, ways of counting and actions that only order or annul.
+STRUCTURE = {
+    "PID": {24, 30},
+    "RXA": {1, 2, 4, 9},
+    "TXA": {1, 4},
+    "IN1": {1, 49, 22},
+    "NTE": {1},
+    "PRB": {7},
+    "PV2": {8, 9},
+}
+BESIDE = {
+    "RXA": ["ORC|RE|1|2"],
+    "RXR": ["RXO|1^x|1"],
+    "TQ1": ["RXO|1^x|1"],
+    "NTE": ["OBX|1|NM|1^x||1"],
+    "AIS": ["SCH|1|2"],
+    "AIG": ["SCH|1|2"],
+    "AIL": ["SCH|1|2"],
+    "AIP": ["SCH|1|2"],
+    "PV2": ["PV1|1|I|||||||||||||||||V1"],
+    "DG1": ["PV1|1|I|||||||||||||||||V1"],
+    "SPM": ["OBR|1|P1|F1|c"],
+    "ORC": [],
+}
+# Where nothing said means the same as what FULL says.
+OTHER = {
+    "AIS.8": "h",
+    "DG1.21": "D",
+    "IAM.6": "D",
+    "IAM.9": "IN",
+    "IAM.17": "I",
+    "ORC.5": "CM",
+    "PRB.14": "Inactive",
+    "ORC.1": "CA",
+    "PRB.13": "P",
+    "PRB.1": "DE",
+    "RXA.20": "RE",
+    "RXA.21": "D",
+    "SCH.10": "h",
+    "SCH.25": "PENDING",
+    "TXA.19": "OB",
+}
+SPARE = {"NK1": {30, 32}, "OBR": {44}}  # taken in where the usual field is empty, else counted
+KINDS = {
+    "OBR": ("ORU^R01", "ORM^O01"),
+    "TXA": ("MDM^T02",),
+    "MRG": ("ADT^A40", "ADT^A42"),
+    "SCH": ("SIU^S12", "SIU^S15"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(mapping.FIELDS) - {"MSH", "EVN", "RGS"}))
+def test_every_field_said_to_be_taken_in_changes_what_comes_out(name):
+    """A field that is called mapped and is not would vanish without being counted."""
+    assert name in FULL
+    idle = {1} if name not in ("RXO", "RXE", "RXR", "PRB", "ORC", "SCH", "MRG", "RXD") else set()
+    for number in sorted(mapping.FIELDS[name] - idle - STRUCTURE.get(name, set()) - SPARE.get(name, set())):
+        assert any(matters(name, number, kind) for kind in KINDS.get(name, ("ADT^A08", "RDE^O11"))), f"{name}.{number}"
+
+
+def matters(name: str, number: int, kind: str) -> bool:
+    fields = FULL[name].split("|")
+    assert number < len(fields) and fields[number], f"the test's own {name} says nothing in {number}"
+    without = "|".join(value if at != number else "" for at, value in enumerate(fields))
+    other = "|".join(value if at != number else OTHER.get(f"{name}.{number}", "") for at, value in enumerate(fields))
+    full = documents_with(name, FULL[name], kind)
+    return full != documents_with(name, without, kind) or full != documents_with(name, other, kind)
+
+
+def documents_with(name: str, segment: str, kind: str) -> list:
+    head = message(kind).decode().strip("\r").split("\r")
+    if name == "PID":
+        lines = [head[0], segment]
+    else:
+        after = ["OBR|1|||24323-8^CMP^LN", "RXO|1^x|1"] if name == "ORC" else []
+        lines = [*head, *BESIDE.get(name, []), segment, *after]
+    items = read(SOURCE, "\r".join(lines).encode())
+    return [
+        json.loads(item.content.removeprefix(b"deleted ")) | {"gone": item.is_deleted}
+        for item in items
+        if isinstance(item, Document)
+    ]
