@@ -70,8 +70,8 @@ env: $(STAMP) ## 'export NAME=value' lines for a shell: eval "$$(make -s env)"
 	@$(PY) -m include.terminal env
 
 .PHONY: plan
-plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, and why; changes nothing
-	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY))
+plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, why, at what cost; POLICY=file: what that policy would change; changes nothing
+	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy $(POLICY))
 
 .PHONY: docs
 docs: $(STAMP) ## dbt's documentation of the marts, in a browser
