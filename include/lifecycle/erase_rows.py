@@ -61,7 +61,7 @@ def remove_rows(settings: Settings, tokens: Collection[UUID], person_keys: Colle
             if role == "publisher":
                 keys = [str(key) for key in person_keys]
                 books.execute("delete from purposes.opted_out where person_key = any(%s)", [keys])
-                _count_published(books)
+                count_published(books)
     return counts
 
 
@@ -141,7 +141,7 @@ def _forget_persons(books, tokens: Collection[UUID], person_keys: Collection[UUI
     )
 
 
-def _count_published(warm) -> None:
+def count_published(warm) -> None:
     """The books of published versions count the rows that are there."""
     rows = warm.execute(
         """select p.relation, v.table_name from governance.published_version p
