@@ -136,6 +136,10 @@ convert: $(STAMP) ## what a source would load, as files, touching no database: K
 
 ##@ Keep
 
+.PHONY: access-review
+access-review: $(STAMP) ## who can read what, when they last acted, and what nobody used for 90 days
+	@$(PY) -m include.audit access
+
 .PHONY: backup
 backup: $(STAMP) ## save the databases and the keys now, proven; 'python -m include.backups status' lists what there is
 	@$(PY) -m include.backups now $(if $(DAY),--day $(DAY))
