@@ -74,8 +74,8 @@ env: $(STAMP) ## 'export NAME=value' lines for a shell: eval "$$(make -s env)"
 	@$(PY) -m include.terminal env
 
 .PHONY: plan
-plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, and why; changes nothing
-	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY))
+plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, why, at what cost; POLICY=file: what that policy would change; changes nothing
+	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy $(POLICY))
 
 .PHONY: docs
 docs: $(STAMP) ## dbt's documentation of the marts, in a browser
@@ -143,6 +143,10 @@ convert: $(STAMP) ## what a source would load, as files, touching no database: K
 		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(foreach word,$(SET),--set "$(word)")
 
 ##@ Keep
+
+.PHONY: access-review
+access-review: $(STAMP) ## who can read what, when they last acted, and what nobody used for 90 days
+	@$(PY) -m include.audit access
 
 .PHONY: backup
 backup: $(STAMP) ## save the databases and the keys now, proven; 'python -m include.backups status' lists what there is

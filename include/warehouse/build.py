@@ -155,13 +155,15 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
         texts = hot.execute(
             "select count(*), sum(hashtextextended(record_id::text || rules || known_mark, 0)) from restricted.document_text"
         ).fetchone()
+        opted_out = hot.execute(
+            "select count(*), sum(hashtextextended(person_key::text || purpose, 0)) from restricted.opted_out"
+        ).fetchone()
         contracts = hot.execute(
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
         terminology = hot.execute("select max(sha256) from terminology.folder").fetchone()
-    parts = [
-        dbt_variables(night), newest, promoted, *people, *texts, *contracts, *terminology, _project_digest(), release(),
-    ]  # fmt: skip
+    known = (*people, *texts, *opted_out, *contracts, *terminology)
+    parts = [dbt_variables(night), newest, promoted, *known, _project_digest(), release()]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 

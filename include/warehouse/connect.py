@@ -24,6 +24,8 @@ ROLES = (
     "sealer",
     "listener",
     "backup",
+    "researcher",
+    "public_health",
 )
 DATABASES = ("hot", "warm", "keys")
 

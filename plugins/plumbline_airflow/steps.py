@@ -77,10 +77,12 @@ def promote(batches: list[str]) -> None:
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def resolve() -> None:
-    """Find which records are of one person. Waits for every source, however it ended."""
+    """Find which records are of one person, and who opted out of what. Waits for every source, however it ended."""
     from include.identity.resolve import resolve_persons
+    from include.privacy.consent import refresh_opt_outs
 
     resolve_persons(tonight())
+    refresh_opt_outs(tonight())
 
 
 @task

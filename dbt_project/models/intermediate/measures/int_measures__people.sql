@@ -12,6 +12,9 @@ persons as (
 
     from {{ ref('int_persons__resolved') }}
 
+    -- Who said no to measuring quality is in no population, of whatever year.
+    where not {{ has_opted_out('int_persons__resolved.person_key', 'quality') }}
+
 ),
 
 periods as (
