@@ -104,12 +104,9 @@ class Entries:
             if mark != b'"' and not found:
                 raise broken("malformed_bundle")
             if len(self._text) - self._at > self._max_bytes:
-                return self._skip_string() if mark == b'"' else self._refuse_scalar()
+                return self._skip_string() if mark == b'"' else self._skip_scalar()
             if not self._more():
                 raise broken("truncated_file")
-
-    def _refuse_scalar(self) -> LongLine:
-        raise broken("malformed_bundle")
 
     def _nested(self) -> bytes | LongLine:
         """Take an object or list. One over the limit is read past, with its hash and size kept."""
@@ -158,6 +155,20 @@ class Entries:
         skipped = _Skipped(b"")
         skipped.add_string(self)
         return skipped.as_line()
+
+
+    def _skip_scalar(self) -> LongLine:
+        """Read past a number or word that has no end in sight; the entry costs itself and not the bundle."""
+        skipped = _Skipped(b"")
+        while True:
+            found = _SCALAR.match(self._text, self._at)
+            if found:
+                skipped.add(found.group())
+                self._at = found.end()
+            if self._at < len(self._text):
+                return skipped.as_line()
+            if not self._more():
+                raise broken("truncated_file")
 
 
 class _Skipped:

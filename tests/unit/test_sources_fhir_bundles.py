@@ -8,7 +8,7 @@ import tracemalloc
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from include.sources import fhir_bundles
@@ -329,6 +329,7 @@ def test_entries_come_out_as_the_parser_would_have_them(entries, others, block, 
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(_VALUES, min_size=1, max_size=5), st.integers(1, 30), st.integers(10, 40))
+@example(entries=[-1_000_000_000], block=1, limit=10)
 def test_entries_over_the_limit_are_passed_with_their_size(entries, block, limit):
     written = [json.dumps(value).encode() for value in entries]
     text = b'{"entry":[' + b",".join(written) + b"]}"
