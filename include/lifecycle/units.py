@@ -229,7 +229,7 @@ def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> l
         return files
     rows = hot.execute(
         """select r.file_id, max(case length(e.birth_date) when 4 then e.birth_date || '-12-31'
-                                 when 7 then e.birth_date || '-28' else left(e.birth_date, 10) end)
+                                 when 7 then ((e.birth_date || '-01')::date + interval '1 month - 1 day')::date::text else left(e.birth_date, 10) end)
            from lifecycle.record r join restricted.person_evidence e using (person_token)
            where r.file_id = any(%s) and e.birth_date is not null group by 1""",
         [ending],

@@ -156,7 +156,6 @@ class Entries:
         skipped.add_string(self)
         return skipped.as_line()
 
-
     def _skip_scalar(self) -> LongLine:
         """Read past a number or word that has no end in sight; the entry costs itself and not the bundle."""
         skipped = _Skipped(b"")

@@ -363,9 +363,10 @@ def test_nothing_is_kept_in_clear(fresh_hot, tmp_path):
     feed.night(night_after(1))
     shown = everything_in_clear(fresh_hot)
     assert feed.name in shown
-    for planted in (NAME, "Doe", "'p1'", ",p1,", "(p1", system.url):
+    for planted in (NAME, ",Doe,", "'p1'", ",p1,", "(p1", system.url):
         assert planted not in shown, planted
-        assert planted.strip("',(").encode().hex() not in shown, f"{planted}, as bytes"
+    for planted in (NAME, system.url):  # shorter ones stand in any long text of hex digits
+        assert planted.encode().hex() not in shown, f"{planted}, as bytes"
 
 
 def test_mistakes_in_the_contract_are_said_at_once(settings, tmp_path):
