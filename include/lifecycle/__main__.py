@@ -8,6 +8,7 @@ files       list the files in cold and archive
 retrieve    bring a record back, from whichever tier; find tells where records are
 rehydrate   bring a month (or all of them, before a full refresh of staging) back to hot, on loan until a day
 reconcile   check that every record is in exactly one place
+history     ask hot, cold and archive together, in SQL; --cost says first what it reads
 token       the person token of an id read from standard input; erase and hold take it
 erase       what erasing a person would reach; --do erases for good (a reason, two names)
 erasures    list erasures, or print one's receipt
@@ -23,7 +24,7 @@ from functools import partial
 from uuid import UUID
 
 from include.errors import PlumblineError
-from include.lifecycle import desk_erasure
+from include.lifecycle import desk_erasure, desk_history
 from include.settings import Settings
 
 
@@ -230,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     _rehydrate_arguments(_asked_by(_verb(verbs, "rehydrate", _rehydrate)))
     _verb(verbs, "reconcile", _reconcile).add_argument("--deep", action="store_true", help="read every file")
     desk_erasure.add_verbs(partial(_verb, verbs), _two_names)
+    desk_history.add_verbs(partial(_verb, verbs), _asked_by)
     return parser
 
 

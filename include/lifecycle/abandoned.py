@@ -9,7 +9,7 @@ abandoned: what comes late is noise to everybody, and costs room only.
 from __future__ import annotations
 
 from include.lifecycle import ledger, store
-from include.lifecycle.work import Work
+from include.lifecycle.work import Work, store_troubles
 
 UPLOAD_HOURS = 24  # no upload of one file of at most 256 MB lasts that long; by the clock of Postgres
 
@@ -19,13 +19,11 @@ def sweep_abandoned(work: Work) -> int:
 
     A store that does not answer keeps nothing else from being done: the files stay watched, and the next run asks again.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     late = 0
     try:
         for file_id, key in _watched(work):
             late += _swept(work, file_id, key)
-    except (BotoCoreError, ClientError, OSError) as trouble:
+    except store_troubles() as trouble:
         ledger.audit(work.hot, "late_copies.not_swept", "cold", {"error": type(trouble).__name__}, outcome="failure")
     return late
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from include.lifecycle import ledger, store
 from include.lifecycle.holds import refuse_held
 from include.lifecycle.plan import Move
-from include.lifecycle.work import MoveError, Work
+from include.lifecycle.work import BusyError, MoveError, Work
 
 
 def archive(work: Work, move: Move) -> int:
@@ -32,12 +32,35 @@ def finish(work: Work, move_id: int, key: str) -> None:
 
 
 def take_up(work: Work, move: Move) -> int:
-    """The open move of this subject, or a new one."""
+    """The open move of this subject that does the same, or a new one.
+
+    One that was to do something else is given up first: a file that was on its way to the archive when its retention ended is
+    destroyed under a move of its own, so that whoever finishes it destroys it. One that the books already follow is not
+    touched: it must be finished as what it is.
+    """
     for known in ledger.open_moves(work.hot):
-        if known.subject == move.unit.name:
+        if known.subject != move.unit.name:
+            continue
+        if known.action == move.action:
             ledger.reopen(work.hot, known.move_id)
             return known.move_id
+        if known.state == "catalogued":
+            raise BusyError(
+                found=f"an earlier move of it ({known.action}) is catalogued and not finished",
+                expected="one move of a file or month at a time",
+                action="nothing was done; the next run finishes the earlier one first",
+            )
+        give_up(work, known)
     return ledger.begin(work.hot, work.night, move)
+
+
+def give_up(work: Work, known: ledger.OpenMove) -> None:
+    """Close a move that was never catalogued; copies of a month that it made are thrown away."""
+    from include.lifecycle.tier_out import abandon
+
+    if known.action == "tier_out":
+        abandon(work, known.move_id)
+    ledger.advance(work.hot, known.move_id, "given_up")
 
 
 def state_of(work: Work, move_id: int) -> str:

@@ -24,7 +24,7 @@ from include.lifecycle import ledger
 from include.lifecycle.erase_rows import destroy_person_keys, person_of, remove_rows
 from include.lifecycle.erasure_ledger import LedgerEntry, write_entry
 from include.lifecycle.holds import refuse_one_name
-from include.lifecycle.work import Work
+from include.lifecycle.work import Work, store_troubles
 
 AGGREGATES = ("measures.", "equity.")
 
@@ -120,7 +120,7 @@ def carry_on(work: Work, erasure_id: UUID) -> None:
 
 
 def resume_erasures(work: Work) -> int:
-    """Finish erasures that a kill left open. Returns how many; one that a hold stops stays open and is said in the audit."""
+    """Finish erasures that a kill left open. Returns how many; one that a hold or the store stops stays open, and the trail says so."""
     rows = work.hot.execute(
         "select erasure_id from lifecycle.erasure where state <> 'done' order by begun_at"
     ).fetchall()
@@ -129,7 +129,7 @@ def resume_erasures(work: Work) -> int:
         try:
             carry_on(work, erasure_id)
             finished += 1
-        except ErasureError as stopped:
+        except (ErasureError, *store_troubles()) as stopped:
             ledger.audit(
                 work.hot, "erasure.waiting", str(erasure_id), {"error": type(stopped).__name__}, outcome="failure"
             )
@@ -222,12 +222,11 @@ def _keep_movers_out(work: Work) -> None:
 
 def _give_up_copies(work: Work) -> None:
     """Copies of months that were not catalogued hold the person's rows: they could not be proven without the key."""
-    from include.lifecycle.tier_out import abandon
+    from include.lifecycle.archive import give_up
 
     for known in ledger.open_moves(work.hot):
         if known.action == "tier_out" and known.state in ("copying", "verified"):
-            abandon(work, known.move_id)
-            ledger.advance(work.hot, known.move_id, "given_up")
+            give_up(work, known)
 
 
 def _out_of_databases(

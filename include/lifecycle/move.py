@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 from include.errors import PlumblineError
 from include.lifecycle import archive, destroy, expire_landing, ledger, rehydrate, tier_out
@@ -15,7 +16,15 @@ from include.lifecycle.object_locks import guard_objects
 from include.lifecycle.plan import Move, plan_moves
 from include.lifecycle.policy import load_retention
 from include.lifecycle.units import read_state
-from include.lifecycle.work import BusyError, ChangedError, MoveError, Work, open_work
+from include.lifecycle.work import (
+    BusyError,
+    ChangedError,
+    MoveError,
+    Work,
+    open_work,
+    store_troubles,
+    where_the_store_answers,
+)
 from include.warehouse.connect import connect
 
 _DOERS: dict[str, Callable[[Work, Move], int]] = {
@@ -28,6 +37,9 @@ _DOERS: dict[str, Callable[[Work, Move], int]] = {
 }
 
 _NOTHING = {"done": 0, "changed": 0, "waiting": 0, "failed": 0, "new_since_plan": 0, "records": 0, "bytes": 0}
+
+
+_UNGUARDED = {"legal_holds_changed": 0, "locks_extended": 0}
 
 
 class PlanError(MoveError):
@@ -98,7 +110,9 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
     counts = dict(_NOTHING)
     counts["late_copies_removed"] = sweep_abandoned(work)
     counts["erasures_finished"] = resume_erasures(work)
-    counts["objects_without_erased"] = erase_what_came_again(work)
+    counts["objects_without_erased"] = where_the_store_answers(
+        work, "erasure.again", lambda: erase_what_came_again(work), 0
+    )
     counts["resumed"] = resume(work)
     plan = ledger.newest_plan(work.hot, work.night)
     if plan is None or plan.policy_sha256 != work.retention.sha256:
@@ -112,7 +126,7 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
         if line.outcome == "done" or line.stopped_by:
             continue
         _apply_line(work, plan.plan_id, line, now.get(line.unit), counts)
-    counts |= guard_objects(work)
+    counts |= where_the_store_answers(work, "objects.guard", lambda: guard_objects(work), _UNGUARDED)
     counts["late_copies_removed"] += sweep_abandoned(work)
     planned = {line.unit for line in plan.lines}
     counts["new_since_plan"] = sum(move.happens and name not in planned for name, move in now.items())
@@ -129,18 +143,19 @@ def resume(work: Work) -> int:
     """Finish moves that were catalogued when a run was killed. Returns how many. Unproven copies are left to their plan line."""
     finished = 0
     for known in ledger.open_moves(work.hot):
-        if known.state != "catalogued":
-            continue
-        if known.action == "tier_out":
-            tier_out.finish(work, known.move_id)
-        elif known.action == "archive":
-            archive.finish(work, known.move_id, known.subject)
-        elif known.action == "destroy":
-            destroy.finish(work, known.move_id)
-        elif known.action == "return_loan":
-            tier_out.finish(work, known.move_id)
-        finished += 1
+        if known.state == "catalogued":
+            finished += where_the_store_answers(work, "move.resume", partial(_finish, work, known), 0)
     return finished
+
+
+def _finish(work: Work, known: ledger.OpenMove) -> int:
+    if known.action == "archive":
+        archive.finish(work, known.move_id, known.subject)
+    elif known.action == "destroy":
+        destroy.finish(work, known.move_id)
+    else:
+        tier_out.finish(work, known.move_id)
+    return 1
 
 
 def _plan_again(work: Work) -> tuple[Move, ...]:
@@ -164,8 +179,6 @@ def _apply_line(work: Work, plan_id: int, line: ledger.PlanLine, move: Move | No
 
 
 def _do(work: Work, move: Move, counts: dict[str, int]) -> tuple[str, str | None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         counts["records"] += _DOERS[move.action](work, move)
         counts["bytes"] += move.unit.bytes
@@ -175,7 +188,7 @@ def _do(work: Work, move: Move, counts: dict[str, int]) -> tuple[str, str | None
         return "changed", change.found
     except BusyError as busy:
         return "waiting", busy.found
-    except (BotoCoreError, ClientError, OSError) as trouble:
+    except store_troubles() as trouble:
         return _noted(work, move, "waiting", type(trouble).__name__)
     except PlumblineError as failure:
         return _noted(work, move, "failed", type(failure).__name__, failure.found)

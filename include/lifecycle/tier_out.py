@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from include.lifecycle import ledger, store
+from include.lifecycle.archive import take_up
 from include.lifecycle.cold_files import ColdFileWriter, ColdRow, Written, compare
 from include.lifecycle.data_keys import new_file_key_id
 from include.lifecycle.holds import refuse_held
@@ -82,14 +83,10 @@ def abandon(work: Work, move_id: int) -> None:
 
 
 def _take_up(work: Work, move: Move) -> int:
-    mine = [known for known in ledger.open_moves(work.hot) if known.subject == move.unit.name]
-    if not mine:
-        return ledger.begin(work.hot, work.night, move)
-    known = mine[0]
-    ledger.reopen(work.hot, known.move_id)
-    if known.state == "copying":
-        abandon(work, known.move_id)
-    return known.move_id
+    move_id = take_up(work, move)
+    if _state(work, move_id) == "copying":
+        abandon(work, move_id)
+    return move_id
 
 
 def _state(work: Work, move_id: int) -> str:

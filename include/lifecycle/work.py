@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -53,6 +53,24 @@ class Work:
     def bucket(self, tier: str) -> str:
         """The bucket of a tier of files."""
         return {"cold": self.cold, "archive": self.archive}[tier]
+
+
+def store_troubles() -> tuple[type[Exception], ...]:
+    """What a store or disk that does not answer raises: the work is left as it is, and the next run takes it up."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError, OSError
+
+
+def where_the_store_answers(work: Work, what: str, do: Callable[[], Any], otherwise: Any) -> Any:
+    """Do something that every night does; where the store does not answer, say so in the trail and go on with the night."""
+    from include.audit.chain import append
+
+    try:
+        return do()
+    except store_troubles() as trouble:
+        append(work.hot, f"{what}.waiting", None, {"error": type(trouble).__name__}, outcome="failure")
+        return otherwise
 
 
 @contextmanager
