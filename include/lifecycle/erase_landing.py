@@ -163,7 +163,9 @@ Rewriter = Callable[[Opener, LandedObject, Collection[int]], Iterator[bytes]]
 
 
 def _rewriter(source: Source, landed: LandedObject) -> Rewriter | None:
-    if source.kind in ("csv", "fhir_bulk") and landed.file.role in ("data", None):
+    if source.kind in ("csv", "fhir_bulk", "fhir_api") and landed.file.role in ("data", None):
+        return _without_lines
+    if source.kind == "database":  # one row a line in every role
         return _without_lines
     if source.kind == "fhir_bundles" or (source.kind == "fhir_bulk" and landed.file.role == "deleted"):
         return _without_entries if source.kind == "fhir_bundles" else None
