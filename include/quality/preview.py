@@ -17,7 +17,7 @@ from include.sources.items import BrokenContainerError, Document
 from include.sources.registry import Source, find_source
 from include.warehouse.connect import connect
 
-LINES_OF_TEXT = ("fhir_bulk", "csv")
+LINES_OF_TEXT = ("fhir_bulk", "fhir_api", "csv", "database")
 
 
 @dataclass(frozen=True, slots=True)

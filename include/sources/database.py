@@ -30,7 +30,7 @@ from include.sources.csv_lines import Record
 from include.sources.declared import Complaints
 from include.sources.entities import OWN_ID
 from include.sources.fhir_options import is_secret_name
-from include.sources.items import Item, Reject, Row, broken, refuse
+from include.sources.items import Item, Notice, Reject, Row, broken, refuse
 from include.sources.listing import Landed, Listing, OpenStream, SourceFile, number
 from include.sources.pulling import Pulled, PullJob
 from include.sources.resource_checks import json_reason, refuse_long
@@ -161,6 +161,8 @@ def read(source: Source, open_stream: OpenStream, file: Landed) -> Iterator[Item
         yield from _judge(rows.convert(first[1:]), file.role)
         for batch in batches:
             yield from _judge(rows.convert(batch), file.role)
+    if rows.blank:
+        yield Notice("blank_line", rows.blank, (), table.name)
 
 
 def _judge(rows: Iterator[Row | Reject], role: str) -> Iterator[Row | Reject]:
@@ -186,6 +188,8 @@ _NUL = re.compile(rb"\\u0000")
 def _cells(place: int, line: bytes | LongLine) -> Record | Reject:
     if isinstance(line, LongLine):
         return refuse_long(place, line)
+    if not line.strip():  # a person who was erased stood here
+        return place, []
     try:
         cells = orjson.loads(line)
     except orjson.JSONDecodeError as problem:
