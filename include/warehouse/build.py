@@ -21,6 +21,7 @@ from psycopg import sql
 from include.coding.icd10cm import ensure_icd10cm, release
 from include.coding.unmapped import record_unmapped
 from include.errors import PlumblineError
+from include.geography.load import load_areas
 from include.nights import current_attempt, step
 from include.settings import Settings
 from include.warehouse.connect import connect
@@ -58,7 +59,9 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
     """
     settings = settings or Settings.from_environment(os.environ)
     with step(night, "build", role="transformer", settings=settings) as running:
-        inputs = _inputs(night, settings)
+        areas, geography = load_areas(settings)
+        running.count(zip_codes_known=areas)
+        inputs = _inputs(night, settings, geography)
         if _still_stands(inputs, settings):
             running.count(models=0, unchanged=1, unmapped_codes=record_unmapped(night, settings))
             return {"models": 0, "unchanged": 1}
@@ -139,7 +142,7 @@ def _forget_messages(results_file: Path) -> None:
     results_file.write_text(json.dumps(results))
 
 
-def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
+def _inputs(night: date, settings: Settings, geography: str) -> dict[str, str | int]:
     with connect("transformer", "hot", settings) as hot:
         newest, promoted = hot.execute(
             "select coalesce(max(batch_seq), 0), count(*) filter (where state = 'promoted') from lifecycle.batch"
@@ -150,7 +153,7 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
         contracts = hot.execute(
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
-    parts = [dbt_variables(night), newest, promoted, *people, *contracts, _project_digest(), release()]
+    parts = [dbt_variables(night), newest, promoted, *people, *contracts, _project_digest(), release(), geography]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 
