@@ -47,6 +47,10 @@ nightly: $(STAMP) ## run the whole night once: SOURCES=sources.yml DAY=YYYY-MM-D
 up: $(STAMP) ## Airflow with its scheduler and UI on the embedded stack; runs the night at 02:00
 	@$(PY) -m include.terminal up
 
+.PHONY: listen
+listen: $(STAMP) ## take HL7 v2 messages over MLLP for the sources that say 'listen: port': SOURCES=sources.yml
+	@$(PY) -m include.live
+
 .PHONY: stop
 stop: $(STAMP) ## stop Airflow, Postgres and S3; data stays
 	@$(PY) -m include.terminal stop
@@ -70,8 +74,8 @@ env: $(STAMP) ## 'export NAME=value' lines for a shell: eval "$$(make -s env)"
 	@$(PY) -m include.terminal env
 
 .PHONY: plan
-plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, and why; changes nothing
-	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY))
+plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, why, at what cost; POLICY=file: what that policy would change; changes nothing
+	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy $(POLICY))
 
 .PHONY: docs
 docs: $(STAMP) ## dbt's documentation of the marts, in a browser
@@ -110,6 +114,10 @@ quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it s
 measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DECK=folder OUT=results.csv (value sets: deck or PLUMBLINE_TERMINOLOGY)
 	@$(PY) -m include.measures deck "$(or $(DECK),deck)" --out "$(or $(OUT),measures.csv)"
 
+.PHONY: deidentify
+deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl, SURROGATES=1, PROFILE=expert_determination
+	@$(PY) -m include.privacy.text "$(or $(IN),notes.jsonl)" "$(or $(OUT),out.jsonl)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
@@ -135,6 +143,10 @@ convert: $(STAMP) ## what a source would load, as files, touching no database: K
 		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(foreach word,$(SET),--set "$(word)")
 
 ##@ Keep
+
+.PHONY: access-review
+access-review: $(STAMP) ## who can read what, when they last acted, and what nobody used for 90 days
+	@$(PY) -m include.audit access
 
 .PHONY: backup
 backup: $(STAMP) ## save the databases and the keys now, proven; 'python -m include.backups status' lists what there is
@@ -165,6 +177,10 @@ format: $(STAMP) ## let ruff rewrite what it can
 .PHONY: kill-test
 kill-test: $(STAMP) ## kill nights at many random moments and compare with an undisturbed one (long)
 	@$(PY) -m pytest -m slow -k kill -q $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(STAMP) ## hostile input to the parsers for minutes: each read or refused, no crash, no hang, no memory growth (long)
+	@$(PY) -m pytest -m slow -k fuzz -q $(ARGS)
 
 .PHONY: fuzz-dicom
 fuzz-dicom: $(STAMP) ## damaged DICOM files for minutes: each read or refused, no crash, no hang, no memory growth (long)

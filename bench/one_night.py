@@ -24,6 +24,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     from include.lifecycle.move import apply_plan
     from include.lifecycle.plan import plan_night
     from include.nights import open_night
+    from include.privacy.text.notes import deidentify_notes
     from include.quality.gate import check_batch
     from include.reports.night import write_report
     from include.sources.registry import load_sources
@@ -45,6 +46,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
         )
         yield f"promote {source.name}", lambda found=batches: [promote_batch(batch) for batch in found]
     yield "resolve", lambda: resolve_persons(night)
+    yield "notes", lambda: deidentify_notes(night, settings)
     yield "build", lambda: build_marts(night, settings)
     yield "audit", lambda: audit_candidate(night, settings)
     yield "publish", lambda: publish(night, settings)

@@ -31,6 +31,7 @@ def nightly():
     chain(
         extract.expand(source=sources),
         steps.resolve(),
+        steps.notes(),
         steps.build(),
         steps.audit(),
         steps.publish(),

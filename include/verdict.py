@@ -55,6 +55,7 @@ class Facts:
     failed_steps: tuple[tuple[str, str | None, str | None], ...]  # step, source, class of the error
     done_steps: frozenset[str]
     findings: tuple[tuple[str, str, int, str], ...]  # finding, subject, failures, promise
+    alarms: tuple[str, ...] = ()  # what looks wrong in the measures although nothing failed
 
 
 def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
@@ -66,6 +67,7 @@ def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
           for state in facts.sources if not state.missing for text in state.warnings),
         *(Reason("amber", NOTHING_LOST, f"{source}: {dataset} is held back as a whole: {why}")
           for source, dataset, why in facts.held_back),
+        *(Reason("amber", NO_FALSE_GREEN, said) for said in facts.alarms),
         *(Reason("red", promise, f"{finding.replace('_', ' ')}: {subject} ({failures})")
           for finding, subject, failures, promise in facts.findings),
         *(_step_reason(*failed) for failed in facts.failed_steps),
@@ -144,12 +146,17 @@ def read_facts(hot: psycopg.Connection, night: date) -> Facts:
            where night = %s and attempt = %s order by finding, subject""",
         [night, attempt],
     ).fetchall()
+    alarms = hot.execute(
+        "select said from quality.measure_alarm where night = %s and attempt = %s order by alarm, subject",
+        [night, attempt],
+    ).fetchall()
     return Facts(
         sources=tuple(_source_state(row, late) for row in sources),
         held_back=tuple(held),
         failed_steps=tuple((name, source, error) for name, source, state, error in steps if state != "done"),
         done_steps=frozenset(name for name, _, state, _ in steps if state == "done"),
         findings=tuple(findings),
+        alarms=tuple(said for (said,) in alarms),
     )
 
 

@@ -72,7 +72,9 @@ def _status(asked, settings: Settings) -> int:
         ).fetchall()
     due = set(due_classes(retention, newest, asked.day))
     for name, rule in sorted(retention.rules.items()):
-        print(f"{name:20} {rule.backup:8} newest {newest.get(name) or 'none':10}  {'due' if name in due else 'saved'}")
+        print(
+            f"{name:20} {rule.backup:8} newest {str(newest.get(name) or 'none'):10}  {'due' if name in due else 'saved'}"
+        )
     for kind, night, size, verified, expires in kept:
         print(
             f"{kind:5} {night}  {size / 1e6:9.1f} MB  {'verified' if verified else 'NOT VERIFIED'}  kept to {expires}"

@@ -134,7 +134,7 @@ def _dumping(settings: Settings, database: str, snapshot: str):
     """pg_dump's output as a stream; raises BackupError where it did not end well."""
     command = [
         program("pg_dump"), "--format=custom", "--compress=gzip:1", f"--snapshot={snapshot}", "--no-password",
-        "--exclude-table-data=intake.*",  # what waits for the gate is taken from landing again
+        "--exclude-table-data=intake.*__*",  # batches that wait for the gate are taken from landing again; live messages are not
         f"--host={settings.pg_host}", f"--port={settings.pg_port}", "--username=backup", database,
     ]  # fmt: skip
     environment = {"PATH": os.defpath, "PGPASSWORD": settings.secret("pg_backup"), "PGSSLMODE": settings.pg_sslmode}

@@ -21,6 +21,7 @@ from psycopg import sql
 from include.backups import vault
 from include.backups.back_up import program
 from include.backups.vault import BackupError, Manifest
+from include.lifecycle.erase_rows import count_published
 from include.lifecycle.erasure_ledger import LedgerEntry, read_ledger
 from include.settings import Settings
 from include.warehouse.connect import OWNER, connect
@@ -95,6 +96,7 @@ def forget(target: Settings, entry: LedgerEntry, kinds: Collection[str]) -> int:
     if "warm" in kinds:
         with connect("postgres", "warm", target) as warm:
             erased += _delete_everywhere(warm, tokens, person_keys)
+            count_published(warm)
     if "keys" in kinds:
         with connect("postgres", "keys", target) as books:
             erased += _destroy_keys(books, tokens)
@@ -209,6 +211,9 @@ def _tombstone(hot: psycopg.Connection, entry: LedgerEntry) -> None:
         [tokens],
     )
     hot.execute("delete from quality.build_state")
+    for table in ("identity_review", "identity_decision"):
+        query = sql.SQL("delete from restricted.{} where one::text = any(%s) or other::text = any(%s)")
+        hot.execute(query.format(sql.Identifier(table)), [tokens, tokens])
     hot.execute(
         """insert into lifecycle.erasure (erasure_id, night, reason, requested_by, approved_by, state)
            values (%s, %s, 'restored from the ledger', 'the ledger of erasures', 'the restore', 'keys_gone')

@@ -30,8 +30,8 @@ def geography_folder() -> Path | None:
     return Path(said)
 
 
-def load_areas(settings: Settings) -> tuple[int, str]:
-    """Bring ``geography`` in hot to what the folder says. Returns (ZIP codes known, digest of the folder)."""
+def load_areas(settings: Settings) -> int:
+    """Bring ``geography`` in hot to what the folder says. Returns how many ZIP codes are known; does nothing if unchanged."""
     folder = geography_folder()
     digest = _digest(folder)
     with connect("loader", "hot", settings) as hot:
@@ -40,7 +40,7 @@ def load_areas(settings: Settings) -> tuple[int, str]:
             replace_areas(hot, read_areas(folder) if folder else ())
             hot.execute("delete from geography.folder")
             hot.execute("insert into geography.folder (sha256) values (%s)", [digest])
-        return hot.execute("select count(*) from geography.zip_area").fetchone()[0], digest
+        return hot.execute("select count(*) from geography.zip_area").fetchone()[0]
 
 
 def replace_areas(hot: psycopg.Connection, areas: Iterable[ZipArea]) -> None:

@@ -8,11 +8,11 @@ NEWEST_PATIENTS = """
     create temporary table newest_patient on commit drop as
     with arrived as (
         select person_token, source, match_tokens, body ->> 'birthDate' as birth_date, body ->> 'gender' as sex, is_deleted,
-            last_updated, received_at, batch_seq, body -> 'link' as links
+            last_updated, received_at, batch_seq, body -> 'link' as links, version_id, record_id
         from raw.resource
         where resource_type = 'Patient' and batch_seq > %(after)s and batch_seq <= %(until)s and person_token is not null
         union all
-        select person_token, source, match_tokens, birth_date::text, sex, is_deleted, last_updated, received_at, batch_seq, null
+        select person_token, source, match_tokens, birth_date::text, sex, is_deleted, last_updated, received_at, batch_seq, null, null, record_id
         from mapped.patient
         where batch_seq > %(after)s and batch_seq <= %(until)s and person_token is not null
     ),
@@ -37,7 +37,8 @@ NEWEST_PATIENTS = """
             )
         end as same_as
     from dated
-    order by person_token, valid_from desc nulls last, batch_seq desc, is_deleted desc
+    order by person_token, valid_from desc nulls last, batch_seq desc, is_deleted desc,
+        case when version_id ~ '^[0-9]{1,9}$' then version_id::integer end desc nulls last, record_id desc
 """
 
 # Later batches win unless the version they carry is older than the one known.

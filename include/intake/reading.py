@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
 import orjson
 
 from include.landing.catalogue import LandedObject
-from include.landing.encryption import Decrypted
+from include.landing.encryption import Decrypted, open_name
 from include.landing.object_store import open_store, read_blocks
 from include.privacy.keyring import load_keyring
 from include.settings import Settings
@@ -54,10 +54,17 @@ class Opener:
         blocks = partial(read_blocks, self._store, self._bucket, landed.object_key)
         return io.BufferedReader(Decrypted(blocks, self._identity, landed.content_sha256), _BUFFER_BYTES)
 
+    def name_of(self, landed: LandedObject) -> str | None:
+        """The name that the object was delivered under, in this process's memory only."""
+        return open_name(landed.name_sealed, self._identity) if landed.name_sealed else None
+
 
 def read_items(opener: Opener, landed: LandedObject) -> Iterator[Item]:
     """What the kind's reader yields of an object. Raises BrokenContainerError."""
-    return reader_of(opener.source).read(opener.source, partial(opener.open, landed), landed.file)
+    reader, file = reader_of(opener.source), landed.file
+    if getattr(reader, "NEEDS_NAME", False):
+        file = replace(file, name=opener.name_of(landed))
+    return reader.read(opener.source, partial(opener.open, landed), file)
 
 
 def read_pieces(opener: Opener, landed: LandedObject) -> Iterator[Piece | Reject | Notice]:

@@ -25,6 +25,7 @@ class LandedObject:
     hint: dict
     bytes_received: int
     rewritten_sha256: str | None = None
+    name_sealed: bytes | None = None
 
     @property
     def content_sha256(self) -> str:
@@ -60,7 +61,7 @@ def waiting_objects(hot: psycopg.Connection, source: str, night: date) -> dict[s
     Includes those of earlier nights that ended before loading, so that nothing landed is left behind.
     """
     rows = hot.execute(
-        """select o.source, o.sha256, o.object_key, o.file_type, o.hint, o.bytes_received, o.rewritten_sha256
+        """select o.source, o.sha256, o.object_key, o.file_type, o.hint, o.bytes_received, o.rewritten_sha256, o.name_sealed
            from lifecycle.landing_object o
            where o.source = %(source)s and o.first_night <= %(night)s and o.hint ->> 'dataset' is not null
              and not exists (
@@ -79,7 +80,7 @@ def waiting_objects(hot: psycopg.Connection, source: str, night: date) -> dict[s
 def find_object(hot: psycopg.Connection, source: str, sha256: str) -> LandedObject:
     """The catalogue's row of an object. Raises LandingError where the source never delivered it."""
     row = hot.execute(
-        """select source, sha256, object_key, file_type, hint, bytes_received, rewritten_sha256
+        """select source, sha256, object_key, file_type, hint, bytes_received, rewritten_sha256, name_sealed
            from lifecycle.landing_object where source = %s and sha256 = %s""",
         [source, sha256],
     ).fetchone()

@@ -21,6 +21,7 @@ from include.landing.catalogue import NewObject, SourceState
 from include.landing.encryption import Decrypted, encrypt, seal_name
 from include.landing.manifests import describe_batch, write_manifest
 from include.landing.object_store import Upload, abandon_uploads, look_up, open_store, read_blocks
+from include.live.landing import LiveArrivals, land_live, listens
 from include.nights import step
 from include.settings import Settings
 from include.sources.listing import Listing, SourceFile
@@ -128,6 +129,7 @@ def _land_files(
     listing = reader_of(source).list_files(source) if source.path.exists() else Listing()
     store, bucket = open_store(settings), settings.bucket_landing
     abandon_uploads(store, bucket, f"objects/{source.name}/")
+    live = land_live(source, night, hot, store, bucket, load_keyring(settings.keyring_dir))
     known = catalogue.known_contents(hot, source.name)
     hot.commit()
     with _pools() as (files, parts):
@@ -136,7 +138,7 @@ def _land_files(
         for arrival in files.map(lander.land, listing.files):
             arrivals.append(arrival)
             count(files=len(arrivals), of=len(listing.files), bytes=sum(a.bytes for a in arrivals if a.new))
-    return _record(source, night, settings, hot, store, listing, arrivals, known, fetched)
+    return _record(source, night, settings, hot, store, listing, arrivals, known, fetched, live)
 
 
 @contextmanager
@@ -160,24 +162,28 @@ def _record(
     arrivals: list[_Arrival],
     known: dict[str, date],
     fetched: pulls.Fetched | None,
+    live: LiveArrivals,
 ) -> LandResult:
     """Write everything down in one transaction: before it, nobody sees that anything arrived."""
     new = {arrival.sha256: arrival.new for arrival in arrivals if arrival.new}
     arrivals = [_settle(arrival, new.keys() | known.keys()) for arrival in arrivals]
     whole = [arrival for arrival in arrivals if not arrival.left_because]
     pulled = fetched.pulled if fetched else None
-    delivered_at = delivery.delivery_time(source, listing, [arrival.written_at for arrival in whole])
+    moments = [arrival.written_at for arrival in whole] + ([live.newest_at] if live.newest_at else [])
+    delivered_at = delivery.delivery_time(source, listing, moments)
     if pulled and not listing.delivered_at:
         delivered_at = pulled.delivered_at
     age_days = delivery.age_in_days(delivered_at, night, source)
     tonight = {sha256 for sha256, first in known.items() if first == night} | new.keys()
     contents = {arrival.sha256 for arrival in whole}
-    came_tonight = len(tonight) if pulled else len(contents & tonight)
+    came_tonight = len(tonight) if pulled or listens(source) else len(contents & tonight)
     state = SourceState(
         kind=source.kind,
         required=source.required,
-        # A server that answers and has nothing new is no missing source.
-        missing=not (pulled.reached or tonight if pulled else any(arrival.file.dataset for arrival in whole)),
+        # A server that answers and has nothing new is no missing source, nor is a feed that was heard before.
+        missing=not (
+            pulled.reached or tonight if pulled else live.newest_at or any(arrival.file.dataset for arrival in whole)
+        ),
         stale=delivery.is_stale(age_days, source.max_age_days),
         delivered_at=delivered_at,
         age_days=age_days,
@@ -194,9 +200,9 @@ def _record(
         for dataset, objects in catalogue.waiting_objects(hot, source.name, night).items():
             write_manifest(store, settings, describe_batch(source.name, dataset, night, objects))
     return LandResult(
-        objects_new=len(new),
+        objects_new=len(new) + live.objects,
         objects_known=len(whole) - len(new),
-        bytes=sum(arrival.bytes_received for arrival in new.values()),
+        bytes=sum(arrival.bytes_received for arrival in new.values()) + live.bytes,
         missing=state.missing,
         stale_days=age_days if state.stale else None,
         left=len(arrivals) - len(whole),
@@ -212,7 +218,7 @@ def _settle(arrival: _Arrival, landed: set[str]) -> _Arrival:
 
 def _notes(source: Source, listing: Listing, arrivals: list[_Arrival]) -> Iterator[dict]:
     """What people should know about the delivery; files are called by their number, since names may be patients'."""
-    if not source.path.exists():
+    if not source.path.exists() and not listens(source):
         yield {"code": "no_path", "level": "amber", "text": "the source's path is not there"}
     for arrival in arrivals:
         if arrival.left_because:

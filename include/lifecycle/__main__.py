@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plan(asked, settings: Settings) -> int:
-    from include.lifecycle.plan import plan_moves, plan_night, show_plan
+    from include.lifecycle.plan import plan_moves, plan_night, show_difference, show_plan
     from include.lifecycle.policy import load_retention
     from include.lifecycle.units import read_state
     from include.warehouse.connect import connect
@@ -48,6 +48,11 @@ def _plan(asked, settings: Settings) -> int:
     retention = load_retention(asked.policy) if asked.policy else load_retention()
     with connect("lifecycle", settings=settings) as hot:
         state = read_state(hot, retention, asked.day)
+    if asked.policy:
+        now, then = (
+            plan_moves(state.units, rules, state.holds, today=asked.day) for rules in (load_retention(), retention)
+        )
+        print(show_difference(now, then, today=asked.day), end="\n\n")
     print(show_plan(plan_moves(state.units, retention, state.holds, today=asked.day), today=asked.day))
     if asked.save and not asked.policy:
         plan_night(asked.day)

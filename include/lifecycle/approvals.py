@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from include.lifecycle.holds import HoldError, refuse_one_name
 from include.settings import Settings
@@ -58,3 +60,58 @@ def approve_destruction(
                 [key, requested_by, approved_by, reason],
             )
     return len(keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What waits for a second person: the files' keys, and the text that is put before them."""
+
+    object_keys: tuple[str, ...]
+    text: str
+
+
+def due_for_approval(night: date, settings: Settings | None = None) -> Due:
+    """Files that the newest plan of ``night`` would destroy and that nobody has approved. Changes nothing."""
+    from include.warehouse.connect import connect
+
+    with connect("privacy_officer", settings=settings) as hot:
+        rows = hot.execute(
+            """select l.unit, f.data_class, f.event_year, f.records, f.bytes, l.rule
+               from lifecycle.plan_line l join lifecycle.cold_file f on f.object_key = l.unit
+               where l.plan_id = (select max(plan_id) from lifecycle.plan where night = %s)
+                 and l.action = 'destroy' and l.stopped_by = 'waits for approval' order by l.unit""",
+            [night],
+        ).fetchall()
+    lines = [f"- `{key}`: {records} records ({size / 1e6:.1f} MB), {rule}" for key, _, _, records, size, rule in rows]
+    head = f"{len(rows)} file(s) with {sum(row[3] for row in rows)} record(s) are past their retention. Destroying them cannot be undone."
+    return Due(tuple(row[0] for row in rows), "\n".join([head, "", *lines]))
+
+
+def planned_for_approval(night: date, settings: Settings | None = None) -> dict[str, str] | None:
+    """Make the night's plan and return what to put before a person (text, and the files' keys in it), None where nothing waits."""
+    from include.lifecycle.plan import plan_night
+
+    plan_night(night)
+    due = due_for_approval(night, settings)
+    return {"text": due.text, "files": " ".join(due.object_keys)} if due.object_keys else None
+
+
+def approve_answer(night: date, answer: Mapping[str, Any], requested_by: str, settings: Settings | None = None) -> int:
+    """Act on a person's answer to ``due_for_approval``: approve what they were shown. Returns files approved, 0 where they said no.
+
+    ``answer`` is what Airflow's human-in-the-loop task returns: chosen_options, params_input (reason, files), responded_by_user.
+    Files that came to be due since are not approved: they were not seen. Raises HoldError where the same person asked and
+    answered, or gave no reason.
+    """
+    if "Approve" not in answer["chosen_options"]:
+        return 0
+    told = answer["params_input"]
+    who = answer.get("responded_by_user") or {}
+    return approve_destruction(
+        night,
+        object_keys=told["files"].split(),
+        requested_by=requested_by,
+        approved_by=str(who.get("name") or who.get("id") or ""),
+        reason=told["reason"],
+        settings=settings,
+    )

@@ -305,7 +305,11 @@ def _aggregates(work: Work) -> list[str]:
     from include.warehouse.connect import connect
 
     with connect("publisher", "warm", work.settings) as warm:
-        rows = warm.execute("select relation, night from governance.published_version order by 1").fetchall()
+        rows = warm.execute(
+            """select p.relation, p.night from governance.published_version p
+               where not exists (select from pg_attribute a where a.attrelid = to_regclass(p.relation) and a.attname = 'person_key')
+               order by 1"""
+        ).fetchall()
     return [f"{relation} of {night}" for relation, night in rows if relation.startswith(AGGREGATES)]
 
 

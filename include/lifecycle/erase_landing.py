@@ -24,12 +24,14 @@ from include.landing.encryption import encrypt
 from include.landing.object_store import Upload
 from include.privacy.tokens import Tokeniser
 from include.sources.byte_stream import read_blocks
+from include.sources.hl7v2.framing import START_BLOCK, Cut, cut_messages
 from include.sources.items import BrokenContainerError, Notice, Reject, Row
 from include.sources.json_entries import Entries
-from include.sources.registry import Source
+from include.sources.registry import Source, reader_of
 
 _BLOCK = 1 << 20
 _IN_MEMORY = 8 << 20
+_NO_MESSAGE = b"MSH|^~\\&|\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +133,9 @@ def _look_in_rows(source, opener, landed, wanted: Wanted, tokeniser, places: set
 
 def _places_with_ids(source, opener, landed, wanted: Wanted, unread: Collection[int]) -> set[int]:
     """Of records nobody could read, those in whose bytes the person's ids stand."""
-    if _rewriter(source, landed) is _without_entries:
-        parts = enumerate(_entries(opener, landed), 1)
-        return {place for place, text in parts if place in unread and _has_id(text, wanted)}
-    starts = sorted(unread)
-    found, owner, waiting = set(), None, set(starts)
-    for number, line in enumerate(_lines(opener, landed), 1):
-        owner = number if number in waiting else owner
-        if owner == number and _has_id(line, wanted):
-            found.add(number)
-    return found
+    parts = {_without_entries: _entries, _without_messages: _messages}.get(_rewriter(source, landed), _lines)
+    texts = enumerate(parts(opener, landed), 1)
+    return {place for place, text in texts if place in unread and _has_id(text, wanted)}
 
 
 def _mentions(opener: Opener, landed: LandedObject, wanted: Wanted) -> bool:
@@ -163,11 +158,11 @@ Rewriter = Callable[[Opener, LandedObject, Collection[int]], Iterator[bytes]]
 
 
 def _rewriter(source: Source, landed: LandedObject) -> Rewriter | None:
-    if source.kind in ("csv", "fhir_bulk") and landed.file.role in ("data", None):
+    """How an object of this kind is written anew in part; None where it can only go whole."""
+    reader = reader_of(source)
+    if reader.HAS_CONTRACT or (getattr(reader, "READS_LINES", False) and landed.file.role == "data"):
         return _without_lines
-    if source.kind == "fhir_bundles" or (source.kind == "fhir_bulk" and landed.file.role == "deleted"):
-        return _without_entries if source.kind == "fhir_bundles" else None
-    return None
+    return {"fhir_bundles": _without_entries, "hl7v2": _without_messages}.get(source.kind)
 
 
 def _without_lines(opener: Opener, landed: LandedObject, places: Collection[int]) -> Iterator[bytes]:
@@ -210,6 +205,34 @@ def _bundle(opener: Opener, landed: LandedObject, places: Collection[int]) -> It
         if entries.head.get("resourceType") != b'"Bundle"':
             head = {"type": b'"collection"'}
         yield b'],"resourceType":"Bundle"' + b"".join(b',"%b":%b' % (n.encode(), v) for n, v in head.items()) + b"}"
+
+
+def _without_messages(opener: Opener, landed: LandedObject, places: Collection[int]) -> Iterator[bytes]:
+    """The file with an empty header in the place of these messages, so that those after them keep their numbers."""
+    written = _framed(_cuts(opener, landed), places)
+    yield from _packed(written) if landed.file.is_gzip else written
+
+
+def _framed(cuts: Iterator[Cut], places: Collection[int]) -> Iterator[bytes]:
+    place = 0
+    for cut in cuts:
+        is_message = cut.kind in ("message", "over_long")
+        place += is_message
+        if is_message and (place in places or cut.kind == "over_long"):
+            yield _NO_MESSAGE
+        else:
+            # A block that was never closed stays so: it must not become a whole message.
+            yield (START_BLOCK if cut.is_cut_off else b"") + cut.content.rstrip(b"\r\n") + b"\r\n"
+
+
+def _messages(opener: Opener, landed: LandedObject) -> Iterator[bytes]:
+    return (cut.content for cut in _cuts(opener, landed) if cut.kind in ("message", "over_long"))
+
+
+def _cuts(opener: Opener, landed: LandedObject) -> Iterator[Cut]:
+    with opener.open(landed) as stream:
+        blocks = read_blocks(stream, is_named_gzip=landed.file.is_gzip)
+        yield from cut_messages(blocks, max_bytes=opener.source.max_record_bytes)
 
 
 def _entries(opener: Opener, landed: LandedObject) -> Iterator[object]:

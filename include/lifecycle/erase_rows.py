@@ -57,9 +57,11 @@ def remove_rows(settings: Settings, tokens: Collection[UUID], person_keys: Colle
             if role == "transformer":
                 # The marts no longer stand on what they were built from: the next build makes them anew.
                 books.execute("delete from quality.build_state")
-                counts[name] += _forget_persons(books, tokens)
+                counts[name] += _forget_persons(books, tokens, person_keys)
             if role == "publisher":
-                _count_published(books)
+                keys = [str(key) for key in person_keys]
+                books.execute("delete from purposes.opted_out where person_key = any(%s)", [keys])
+                count_published(books)
     return counts
 
 
@@ -80,7 +82,8 @@ def remaining_rows(settings: Settings, tokens: Collection[UUID], person_keys: Co
 
 
 # What must stay, so that the person is known and refused when they are sent again; a hold names whom it is about.
-TOMBSTONES = {"lifecycle.record", "lifecycle.erasure_person", "lifecycle.hold"}
+# What was pulled of a row is keyed hashes; without it, the same row would come back as news every night.
+TOMBSTONES = {"lifecycle.record", "lifecycle.erasure_person", "lifecycle.hold", "lifecycle.pulled_row"}
 
 
 def tables_naming_persons(books) -> Iterator[tuple[str, str, str]]:
@@ -117,11 +120,16 @@ def _delete(books, table: tuple[str, str, str], tokens: Collection[UUID], person
     return books.execute(query, [[str(an_id) for an_id in ids]]).rowcount
 
 
-def _forget_persons(books, tokens: Collection[UUID]) -> int:
+def _forget_persons(books, tokens: Collection[UUID], person_keys: Collection[UUID]) -> int:
     """Who the tokens belong to; a person none of whose tokens is left goes as well."""
-    ids = list(tokens)
-    removed = 0
-    for table in ("person_link", "person_evidence"):
+    ids, removed = list(tokens), 0
+    books.execute("delete from restricted.opted_out where person_key = any(%s)", [list(person_keys)])
+    for table in ("identity_review", "identity_decision"):
+        query = sql.SQL("delete from restricted.{} where one = any(%s) or other = any(%s)").format(
+            sql.Identifier(table)
+        )
+        removed += books.execute(query, [ids, ids]).rowcount
+    for table in ("person_link", "person_evidence", "document_text", "consent", "opt_out"):
         query = sql.SQL("delete from restricted.{} where person_token = any(%s)").format(sql.Identifier(table))
         removed += books.execute(query, [ids]).rowcount
     return (
@@ -133,7 +141,7 @@ def _forget_persons(books, tokens: Collection[UUID]) -> int:
     )
 
 
-def _count_published(warm) -> None:
+def count_published(warm) -> None:
     """The books of published versions count the rows that are there."""
     rows = warm.execute(
         """select p.relation, v.table_name from governance.published_version p

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from include.lifecycle.costs import cost_lines, load_prices
 from include.lifecycle.holds import Hold
 from include.lifecycle.policy import PolicyError, Retention, Rule, load_retention
 from include.lifecycle.units import Unit
@@ -94,9 +95,15 @@ def _file_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, 
     rule = retention.rule(unit.data_classes[0])
     ends = rule.ends_after(unit.event_year)
     if today > ends:
-        return _end_of(unit, rule, ends)
+        return _end_of(unit, rule, ends, today)
     leaves = rule.leaves_cold_on(unit.received_month)
     if unit.tier == "cold" and today >= leaves:
+        if _was_read_lately(unit, rule, today):
+            return (
+                "stay",
+                "cold",
+                f"{rule.data_class}: read on {unit.last_read}, kept in cold {rule.keep_cold_if_read_days} days",
+            )
         return (
             "archive",
             "archive",
@@ -109,8 +116,16 @@ def _file_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, 
     )
 
 
-def _end_of(unit: Unit, rule: Rule, ends: date) -> tuple[str, str, str]:
+def _was_read_lately(unit: Unit, rule: Rule, today: date) -> bool:
+    days = rule.keep_cold_if_read_days
+    return days is not None and unit.last_read is not None and (today - unit.last_read).days < days
+
+
+def _end_of(unit: Unit, rule: Rule, ends: date, today: date) -> tuple[str, str, str]:
     said = f"{rule.data_class}: retention_days {rule.retention_days} after {unit.event_year} ended {ends}"
+    minors = rule.keeps_minor_until(unit.youngest_born) if unit.youngest_born else None
+    if minors is not None and today <= minors:
+        return "stay", unit.tier, f"{said}, kept to {minors} for a person under {rule.minors_until_age}"
     if unit.with_person and unit.person_lives:
         return "stay", unit.tier, f"{said}, kept with other records of its persons"
     if unit.loan_until is not None:
@@ -181,7 +196,20 @@ def count_moves(moves: Iterable[Move]) -> dict[str, int]:
 def show_plan(moves: Iterable[Move], *, today: date) -> str:
     """The plan as a table for a terminal: every unit, what is due and why, what is held, what would be destroyed."""
     moves = tuple(moves)
-    heads = ("unit", "class", "age", "tier", "due", "records", "MB", "action", "stopped by", "rule")
+    heads = (
+        "unit",
+        "class",
+        "age",
+        "last read",
+        "tier",
+        "due",
+        "records",
+        "MB",
+        "USD/month",
+        "action",
+        "stopped by",
+        "rule",
+    )
     rows = [_shown(move) for move in moves]
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
     lines = [
@@ -197,10 +225,12 @@ def _shown(move: Move) -> tuple[str, ...]:
         unit.name,
         " + ".join(unit.data_classes) or "-",
         f"{move.age_days} d",
+        str(unit.last_read or "-"),
         unit.tier,
         move.due_tier,
         f"{about}{unit.records}",
         f"{unit.bytes / 1e6:.1f}",
+        f"{load_prices().monthly(unit.tier, unit.bytes):.2f}",
         move.action,
         move.stopped_by or "-",
         move.rule,
@@ -215,4 +245,29 @@ def _summary(moves: tuple[Move, ...]) -> list[str]:
         f"{len(moves)} units; {len(due)} would move or end ({sum(m.unit.bytes for m in due) / 1e6:.1f} MB)",
         f"{counts['held']} stopped by a hold; {counts['waiting_for_approval']} wait for a second person's approval",
         f"{len(ending)} file(s) with {sum(m.unit.records for m in ending)} record(s) would be destroyed",
+        "",
+        *cost_lines([(m.unit.tier, m.due_tier if m.happens else m.unit.tier, m.unit.bytes) for m in moves]),
     ]
+
+
+def show_difference(now: Iterable[Move], then: Iterable[Move], *, today: date) -> str:
+    """What another policy would do differently on a day: units whose action or reason changes, and how many of each."""
+    before = {move.unit.name: move for move in now}
+    changed = [(before[move.unit.name], move) for move in then if _differs(before[move.unit.name], move)]
+    lines = [
+        f"Under this policy {len(changed)} of {len(before)} units are treated otherwise on {today}; nothing is in force yet",
+        "",
+    ]
+    for old, new in changed:
+        lines += [f"{new.unit.name} ({new.unit.records} records, {new.unit.bytes / 1e6:.1f} MB)"]
+        lines += [f"    now:  {old.action:15} {old.rule}", f"    then: {new.action:15} {new.rule}"]
+    ended = [new for old, new in changed if new.action == "destroy" and old.action != "destroy"]
+    lines += [
+        "",
+        f"{len(ended)} file(s) with {sum(m.unit.records for m in ended)} record(s) would become due for destruction",
+    ]
+    return "\n".join(lines)
+
+
+def _differs(old: Move, new: Move) -> bool:
+    return (old.action, old.due_tier, old.rule) != (new.action, new.due_tier, new.rule)

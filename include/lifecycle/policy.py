@@ -23,7 +23,7 @@ _WORDS = {
 }
 _DAYS = ("hot_days", "warm_days", "cold_days", "retention_days")
 _REQUIRED = {"owner", "reason", "regions", "quality_threshold", "resource_types", *_DAYS, *_WORDS}
-_OPTIONAL = {"kept_with_person"}
+_OPTIONAL = {"kept_with_person", "priority", "minors_until_age", "keep_cold_if_read_days"}
 
 
 class PolicyError(PlumblineError):
@@ -51,9 +51,17 @@ class Rule:
     quality_threshold: float
     resource_types: tuple[str, ...]
     reason: str
+    priority: bool = False
+    minors_until_age: int | None = None
+    keep_cold_if_read_days: int | None = None
 
     def leaves_hot_on(self, received_month: date) -> date:
-        """First day on which every record received in that month is older than ``hot_days``."""
+        """First day on which every record received in that month is older than ``hot_days``.
+
+        A priority class stays hot until the retention of what was received that year ends.
+        """
+        if self.priority:
+            return self.ends_after(received_month.year) + timedelta(days=1)
         return _last_day(received_month) + timedelta(days=self.hot_days + 1)
 
     def leaves_cold_on(self, received_month: date) -> date:
@@ -63,6 +71,12 @@ class Rule:
     def ends_after(self, event_year: int) -> date:
         """Last day on which records of that event year are kept."""
         return date(event_year, 12, 31) + timedelta(days=self.retention_days)
+
+    def keeps_minor_until(self, born: date) -> date | None:
+        """Last day on which records of somebody born on that day are kept for their age; None without such a rule."""
+        if self.minors_until_age is None:
+            return None
+        return date(born.year + self.minors_until_age, born.month, min(born.day, 28) if born.month == 2 else born.day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,19 @@ def _class_faults(name: str, said: object) -> list[str]:
             faults.append(f"{name}: {word} is '{said[word]}', expected one of {', '.join(allowed)}")
     if "reason" in said and not str(said["reason"] or "").strip():
         faults.append(f"{name}: reason is empty")
-    return faults + _days(name, said) + _share(name, said) + _lists(name, said)
+    return faults + _days(name, said) + _share(name, said) + _lists(name, said) + _exceptions(name, said)
+
+
+def _exceptions(name: str, said: dict) -> list[str]:
+    faults = []
+    if not isinstance(said.get("priority", False), bool):
+        faults.append(f"{name}: priority is not true or false")
+    age = said.get("minors_until_age", 18)
+    if not _is_days(age) or not 18 <= age <= 40:
+        faults.append(f"{name}: minors_until_age is not a whole number from 18 to 40")
+    if not _is_days(said.get("keep_cold_if_read_days", 1)):
+        faults.append(f"{name}: keep_cold_if_read_days is not a whole number of days, at least 1")
+    return faults
 
 
 def _words(name: str, said: dict, required: set[str], optional: set[str]) -> list[str]:

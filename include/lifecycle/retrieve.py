@@ -183,6 +183,10 @@ def _rows_from_file(work: Work, places: list[Place], wait_seconds: float) -> Ite
     key, key_id = work.hot.execute(
         "select object_key, key_id from lifecycle.cold_file where file_id = %s", [places[0].file_id]
     ).fetchone()
+    work.hot.execute(
+        "update lifecycle.cold_file set last_read = greatest(last_read, %s) where file_id = %s",
+        [work.night, places[0].file_id],
+    )
     bucket = work.bucket(places[0].tier)
     if places[0].tier == "archive":
         store.thaw(work.s3, bucket, key, wait_seconds=wait_seconds)

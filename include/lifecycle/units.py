@@ -46,6 +46,8 @@ class Unit:
     refused_waiting: bool = False
     unfinished: bool = False
     is_estimate: bool = False
+    last_read: date | None = None
+    youngest_born: date | None = None
 
     @property
     def last_received(self) -> date:
@@ -67,7 +69,8 @@ def read_state(hot, retention: Retention, today: date) -> State:
     """Read every unit there is. Months not due yet come with Postgres' own estimate of their rows, which costs nothing."""
     holds = read_holds(hot)
     partitions = read_partitions(hot, retention, today)
-    units = [*_with_held_months(hot, partitions), *read_files(hot), *read_landing(hot)]
+    files = _with_minors(hot, read_files(hot), retention, today)
+    units = [*_with_held_months(hot, partitions), *files, *read_landing(hot)]
     return State(tuple(units), holds)
 
 
@@ -169,7 +172,7 @@ def read_files(hot) -> list[Unit]:
                       left join lifecycle.cold_file of on of.file_id = other.file_id
                       where mine.file_id = f.file_id and other.tier in ('hot', 'cold', 'archive')
                         and not coalesce(of.with_person, false)),
-                  a.file_id is not null, f.bytes_remain_until, l.until, f.locked_until
+                  a.file_id is not null, f.bytes_remain_until, l.until, f.locked_until, f.last_read
            from lifecycle.cold_file f
            left join (select r.file_id, array_agg(distinct t.hold_id) as holds
                       from lifecycle.held_person t join lifecycle.record r using (person_token)
@@ -202,11 +205,37 @@ def _file(
     remain,
     loan,
     locked,
+    last_read,
 ) -> Unit:
     return Unit(
         key, "file", tier, (data_class,), month, records, size, tuple(sources), table, file_id, year, first, last,
-        frozenset(held), with_person, lives, approved, remain, loan, locked,
+        frozenset(held), with_person, lives, approved, remain, loan, locked, last_read=last_read,
     )  # fmt: skip
+
+
+def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> list[Unit]:
+    """When the youngest person of a file was born, where the file would end today and its class keeps minors' records longer.
+
+    A year or a month alone counts from its last day: nobody's record ends early for want of a birthday.
+    """
+    ending = [
+        unit.file_id
+        for unit in files
+        if unit.tier in ("cold", "archive")
+        and (rule := retention.rule(unit.data_classes[0])).minors_until_age is not None
+        and today > rule.ends_after(unit.event_year)
+    ]
+    if not ending:
+        return files
+    rows = hot.execute(
+        """select r.file_id, max(case length(e.birth_date) when 4 then e.birth_date || '-12-31'
+                                 when 7 then e.birth_date || '-28' else left(e.birth_date, 10) end)
+           from lifecycle.record r join restricted.person_evidence e using (person_token)
+           where r.file_id = any(%s) and e.birth_date is not null group by 1""",
+        [ending],
+    ).fetchall()
+    born = {file_id: date.fromisoformat(day) for file_id, day in rows}
+    return [replace(unit, youngest_born=born[unit.file_id]) if unit.file_id in born else unit for unit in files]
 
 
 def read_landing(hot) -> list[Unit]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from include.local_stack.environment import ADMIN, COMPONENTS, MIGRATIONS, WORKER, Place, airflow_environment
+from include.local_stack.environment import ADMIN, COMPONENTS, LISTENER, MIGRATIONS, WORKER, Place, airflow_environment
 from include.local_stack.home import Home, locked, open_home, write_private
 from include.local_stack.object_store import Folders, server_arguments, write_store_files
 from include.local_stack.postgres import SERVER_SETTINGS
@@ -41,12 +41,26 @@ PORTS = {
 _POSTGRES_INSIDE = {"listen_addresses": "*"}
 # What an installation chooses in .env; empty is as good as unset everywhere.
 _FROM_DOT_ENV = (
+    "PLUMBLINE_TERMINOLOGY",
     "PLUMBLINE_TIMEZONE",
     "PLUMBLINE_FIRST_NIGHT",
     "PLUMBLINE_NIGHT_HOURS",
     "PLUMBLINE_TASK_RETRIES",
     "PLUMBLINE_ALERT_WEBHOOK",
     *(f"PLUMBLINE_ALERT_SMTP_{name}" for name in ("HOST", "PORT", "SECURITY", "FROM", "TO", "USER")),
+)
+_LISTENER_FROM_DOT_ENV = tuple(
+    f"PLUMBLINE_LISTEN_{name}"
+    for name in (
+        "MAX_CONNECTIONS",
+        "MAX_PER_PEER",
+        "MAX_MESSAGE_BYTES",
+        "IDLE_SECONDS",
+        "MESSAGE_SECONDS",
+        "TLS_CERT",
+        "TLS_KEY",
+        "TLS_CLIENT_CA",
+    )
 )
 _STORE = Folders(Path("/data"), Path("/tmp"), Path("/etc/plumbline/s3/identity.json"))
 
@@ -61,6 +75,7 @@ def service_commands() -> dict[str, list[str]]:
         "migrate": ["sh", "-c", migrate],
         **{name: list(command) for name, command in COMPONENTS.items()},
         "worker": list(WORKER),
+        "listen": list(LISTENER),
     }
 
 
@@ -91,6 +106,15 @@ def service_environment() -> dict[str, str]:
     return {**airflow_environment(executor), **plumbline, **reading, **chosen}
 
 
+def listener_environment() -> dict[str, str]:
+    """The environment of the service that takes live messages: it knows the inbox and nothing else."""
+    of_all = service_environment()
+    shared = ("PYTHONPATH", "PLUMBLINE_PG_HOST", "PLUMBLINE_PG_PORT", "PLUMBLINE_PG_SSLMODE", "PLUMBLINE_S3_ENDPOINT")
+    shared += ("PLUMBLINE_SECRETS_DIR", "PLUMBLINE_SOURCES", "PLUMBLINE_TIMEZONE")
+    chosen = {name: f"${{{name}:-}}" for name in _LISTENER_FROM_DOT_ENV}
+    return {**{name: of_all[name] for name in shared}, "PLUMBLINE_LISTEN_HOST": "0.0.0.0", **chosen}
+
+
 def make_compose_home(path: Path, say: Callable[[str], None]) -> Home:
     """Make the folder that docker-compose.yml mounts: secrets and keys once, files derived from them anew."""
     from include.local_stack.stack import ensure_keyring
@@ -108,6 +132,8 @@ def make_compose_home(path: Path, say: Callable[[str], None]) -> Home:
 
 
 def _write_derived(home: Home, data: Path) -> None:
+    from include.privacy.keyring import load_keyring
+
     password, redis = read_secret(home, f"pg_{AIRFLOW}"), read_secret(home, "redis_password")
     address = f"{AIRFLOW}:{password}@postgres:5432/{AIRFLOW}"
     derived = {
@@ -115,6 +141,8 @@ def _write_derived(home: Home, data: Path) -> None:
         "airflow_result_backend": f"db+postgresql+psycopg2://{address}",
         "airflow_broker_url": f"redis://:{redis}@redis:6379/0",
         "redis_conf": f"requirepass {redis}\nappendonly yes",
+        # The public half: who takes messages in can seal them for landing and open none.
+        "landing_recipient": load_keyring(home.keyring).landing_recipient,
     }
     for name, text in derived.items():
         write_private(home.secrets / name, text)

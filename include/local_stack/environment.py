@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -26,6 +27,12 @@ TELEMETRY_OFF = {
     "DO_NOT_TRACK": "1",
 }
 
+# Airflow's own lineage stays off unless a server is named; the night's events are written by include/quality/lineage.py.
+LINEAGE = {
+    "AIRFLOW__OPENLINEAGE__DISABLED": "true",
+    "AIRFLOW__OPENLINEAGE__DISABLE_SOURCE_CODE": "true",
+}
+
 # What runs Airflow, the same words on the embedded stack and in docker-compose.yml.
 COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("airflow", "scheduler"),
@@ -34,6 +41,7 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "triggerer": ("airflow", "triggerer"),
 }
 WORKER = ("airflow", "celery", "worker")
+LISTENER = ("python", "-m", "include.live")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("python", "-m", "include.local_stack", "migrate"),
     ("airflow", "db", "migrate"),
@@ -76,6 +84,8 @@ def airflow_environment(place: Place) -> dict[str, str]:
     home = place.home / "airflow"
     return {
         **TELEMETRY_OFF,
+        **LINEAGE,
+        **({"AIRFLOW__OPENLINEAGE__DISABLED": "false"} if os.environ.get("OPENLINEAGE_URL") else {}),
         "PYTHONPATH": str(place.project),
         "PLUMBLINE_HOME": str(place.home),
         "AIRFLOW_HOME": str(home),

@@ -2,7 +2,8 @@
 
 Numbers, contacts, street addresses and full names are searched anywhere. A single name is searched only in
 rows about the person who bears it ("Ray" is also an X-ray), and there only in values that few people share
-("White" is also a race). Nothing that is found is ever quoted: findings are columns and counts.
+("White" is also a race). In free text a name that is also a word counts only where it is written as a name ("Long was seen",
+not "a long time"). Nothing that is found is ever quoted: findings are columns and counts.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from include.privacy.text.lexicon import load_lexicon
+from include.privacy.text.vocabulary import TERM_AFTER
+
 # Shorter numbers are also doses, years and counts.
 SHORTEST_NUMBER = 6
 SHORTEST_NAME = 3
 LONGEST_NEEDLE_IN_WORDS = 8
+WORDS_OF_FREE_TEXT = 20  # a longer value is a text, and in a text words are words
 _WORDS = re.compile(r"[^\W_]+")
 # Not inside a word: a hash is full of digits.
 _DIGIT_RUN = re.compile(r"(?<![0-9A-Za-z])\d(?:[\s().+-]{0,2}\d){5,}(?![0-9A-Za-z])")
@@ -42,6 +47,7 @@ class Needles:
     digits: set[str] = field(default_factory=set)
     bearers: dict[str, set[UUID]] = field(default_factory=dict)
     longest: int = 1
+    first_words: set[str] = field(default_factory=set)
 
 
 def words_of(text: str) -> list[str]:
@@ -68,6 +74,7 @@ def collect_needles(people: Iterable[Identifiers]) -> Needles:
 def _add_phrase(needles: Needles, words: list[str], *, at_least_words: int) -> None:
     if at_least_words <= len(words) <= LONGEST_NEEDLE_IN_WORDS and sum(map(len, words)) >= SHORTEST_NUMBER:
         needles.phrases.add(" ".join(words))
+        needles.first_words.add(words[0])
         needles.longest = max(needles.longest, len(words))
 
 
@@ -84,7 +91,11 @@ def holds_identifier(text: str, needles: Needles) -> bool:
     if not _UUID.fullmatch(text) and _digits_in(text) & needles.digits:
         return True
     words = words_of(text)
-    return any(phrase in needles.phrases for phrase in _phrases(words, needles.longest))
+    written = _as_written(text) if len(words) > WORDS_OF_FREE_TEXT else None
+    return any(
+        phrase in needles.phrases and (written is None or not _are_words(written[start : start + length]))
+        for start, length, phrase in _phrases(words, needles)
+    )
 
 
 def _digits_in(text: str) -> set[str]:
@@ -93,15 +104,39 @@ def _digits_in(text: str) -> set[str]:
     return found | {digits[1:] for digits in found if len(digits) == 11 and digits[0] == "1"}
 
 
-def _phrases(words: list[str], longest: int) -> Iterator[str]:
-    for start in range(len(words)):
-        for length in range(1, min(longest, len(words) - start) + 1):
-            yield " ".join(words[start : start + length])
+def _phrases(words: list[str], needles: Needles) -> Iterator[tuple[int, int, str]]:
+    for start, word in enumerate(words):
+        if word in needles.first_words:
+            for length in range(1, min(needles.longest, len(words) - start) + 1):
+                yield start, length, " ".join(words[start : start + length])
+
+
+def _as_written(text: str) -> list[str]:
+    """The words of ``words_of``, as they are written."""
+    return _WORDS.findall("".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)))
+
+
+def _are_words(written: Iterable[str]) -> bool:
+    """True where all are ordinary words, written small: "may" and "long", not "May" or "garcia"."""
+    lexicon = load_lexicon()
+    return all(word.islower() and lexicon.knows(word) for word in written)
 
 
 def names_in(text: str, needles: Needles) -> set[str]:
-    """Words of the text that are somebody's single name."""
-    return {word for word in words_of(text) if word in needles.bearers}
+    """Words of the text that are somebody's single name; in free text, where they are written as one."""
+    words = words_of(text)
+    found = {word for word in words if word in needles.bearers}
+    if not found or len(words) <= WORDS_OF_FREE_TEXT:
+        return found
+    written = _as_written(text)
+    if len(written) != len(words):
+        return found
+    following = [*words[1:], ""]
+    return {
+        word
+        for word, as_written, after in zip(words, written, following, strict=True)
+        if word in found and not _are_words([as_written]) and not (after in TERM_AFTER and load_lexicon().knows(word))
+    }
 
 
 def bearers_of(text: str, needles: Needles) -> set[UUID]:

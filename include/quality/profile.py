@@ -76,7 +76,7 @@ def _of_rows(books: psycopg.Connection, source: str, night: date, flat: Flat) ->
             yield Signal(f"{subject}.{name}.null_share", subject, NULLS, 1 - count / flat.rows, flat.rows)
     yield _schema(books, source, night, subject, filled)
     for name in _MIXES:
-        if name in filled:
+        if name in filled and flat.subject.columns[name].type == "text":
             yield from _mix(books, source, night, flat, name)
     yield from _numbers(books, flat)
 

@@ -41,6 +41,10 @@ class Facts:
     moves: list[Row]
     steps: list[Row]
     nights: list[Row] = field(default_factory=list)
+    score_history: list[Row] = field(default_factory=list)
+    checks_failed: list[Row] = field(default_factory=list)
+    drift_alarms: list[Row] = field(default_factory=list)
+    workbench: list[Row] = field(default_factory=list)
     unmapped: list[Row] = field(default_factory=list)
     unmapped_codes: list[Row] = field(default_factory=list)
 
@@ -69,6 +73,20 @@ def _read(warm: psycopg.Connection, query: str, night: date) -> list[Row]:
 
 
 _QUERIES = {
+    "score_history": """
+        select source, data_class, night, overall, overall_low, overall_high, change from governance.quality_scores
+        where night <= %(night)s and night > %(night)s::date - 28 order by source, data_class, night""",
+    "checks_failed": """
+        select * from (
+            select source, instance, status, dimension, failed, tested, threshold, error_code, failed::numeric / nullif(tested, 0) as share,
+                   row_number() over (partition by status order by kahn_category = 'completeness' or check_name in ('cdmField', 'cdmTable'), failed::numeric / nullif(tested, 0) desc,
+                                      failed desc, source, instance) as place
+            from governance.check_results where night = %(night)s and status in ('failed', 'error')) ranked
+        where place <= case status when 'failed' then 25 else 5 end order by status = 'failed', place""",
+    "drift_alarms": """
+        select source, signal, kind, deviation, nights_compared from governance.drift
+        where night = %(night)s and is_alarm order by abs(deviation) desc, source, signal limit 20""",
+    "workbench": "select * from governance.quarantine_workbench limit 12",
     "sources": """
         select s.source, s.kind, s.required, s.missing, s.stale, s.age_days, s.max_age_days, s.files_new, s.files_known,
                s.drift, coalesce(sum(b.received), 0)::bigint received, coalesce(sum(b.loaded), 0)::bigint loaded,

@@ -15,6 +15,7 @@ from include.reports.facts import Facts, read_facts
 from include.reports.findings import TREND_WORDS, dimension_name, find_gaps
 from include.reports.measure_blocks import MeasureBlock, measure_block
 from include.reports.page_templates import page_templates
+from include.reports.quality_lines import quality_lines
 from include.settings import Settings
 
 
@@ -44,6 +45,7 @@ def render(facts: Facts) -> str:
             gaps=find_gaps(facts),
             trend_words=TREND_WORDS,
             blocks=list(measure_blocks(facts)),
+            quality_lines=quality_lines(facts.score_history),
             steps=list(step_bars(facts.steps)),
             tiers=tier_table(facts.tiers),
             dimension_name=dimension_name,

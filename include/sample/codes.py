@@ -106,7 +106,7 @@ SCREENING = (
         "71802-3",
         "Housing status",
         ("LA31993-1", "I have a steady place to live"),
-        ("LA31995-5", "I do not have a steady place to live"),
+        ("LA31995-6", "I do not have a steady place to live"),
         "Z59.01",
     ),
     (

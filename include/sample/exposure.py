@@ -19,8 +19,8 @@ def plain_number(text: str) -> str:
 
 
 def plain_words(text: str) -> tuple[str, ...]:
-    """The words of a name, in lower case."""
-    return tuple(WORD.findall(text.replace("_", " ").lower()))
+    """The words of a name, in lower case; quotes around one do not belong to it."""
+    return tuple(filter(None, (word.strip("'’-") for word in WORD.findall(text.replace("_", " ").lower()))))
 
 
 @dataclass

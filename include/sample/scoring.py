@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from include.sample import tables
+from include.sample.artefacts import iterate_airflow, iterate_files
 from include.sample.exposure import IdentifierIndex, search_texts
 from include.sample.observed import (
     HOT_SCHEMAS,
@@ -123,6 +124,9 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
     with connect("analyst", "warm", settings) as marts:
         gaps = score_gaps(key.get("disparities", ()), fetch_estimates(marts, night.year))
         leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
+    settings = settings or Settings.from_environment(os.environ)
+    leaks += search_texts(iterate_files(settings.home), index)
+    leaks += search_texts(iterate_airflow(settings), index)
     return NightScore(defects, unplanted, counts, leaks, gaps, groups, pairs, key["verdict"], verdict)
 
 

@@ -83,9 +83,12 @@ def list_files(source: Source) -> Listing:
     """What a pull left in its folder: as an export's, and its files of errors, landed as evidence and told by their codes."""
     listing = fhir_bulk.list_files(source)
     errors = sorted(source.path.glob(_ERRORS)) if source.path.is_dir() else []
+    parts = len(list(source.path.glob("*.part"))) if source.path.is_dir() else 0  # of what the next night goes on with
     files = [*listing.files, *(SourceFile(path, "errors", None, "OperationOutcome") for path in errors)]
     told = _tell_errors(errors)
-    return replace(listing, files=number(files), ignored=listing.ignored - len(errors), notes=(*listing.notes, *told))
+    return replace(
+        listing, files=number(files), ignored=listing.ignored - len(errors) - parts, notes=(*listing.notes, *told)
+    )
 
 
 def read(source: Source, open_stream: OpenStream, file: Landed) -> Iterator[Item]:

@@ -194,7 +194,6 @@ def _list_files(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _fetch(server: FhirServer, job: PullJob, asked: str, progress: dict[str, Any]) -> Pulled:
     files = progress["files"]
-    _write_manifest(job, progress)
     problems: list[str] = []
     left: list[dict] = []
     with ThreadPoolExecutor(server.options.downloads) as threads:
@@ -206,6 +205,7 @@ def _fetch(server: FhirServer, job: PullJob, asked: str, progress: dict[str, Any
                 problems.append(f"file {done} of {len(files)} of the export ({file['type'] or file['role']}): {ended}")
                 left.append(file)
             job.count(files=done, of=len(files), fetched_bytes=size)
+    _write_manifest(job, progress["time"], [file for file in files if file not in left])
     problems += [note for file in files if file not in left for note in _shortfall(job, file)]
     if left:
         return Pulled(
@@ -240,11 +240,11 @@ def _shortfall(job: PullJob, file: Mapping[str, Any]) -> Iterator[str]:
         yield f"a file of {file['type'] or 'output'} holds {lines} resources where the manifest says {file['count']}"
 
 
-def _write_manifest(job: PullJob, progress: Mapping[str, Any]) -> None:
+def _write_manifest(job: PullJob, made_at: object, files: list[dict]) -> None:
     """The manifest for the reader, with our names of the files and without the server's URLs, which may open doors."""
     words = {role: word for word, role in _ROLES.items() if role != "errors"}
-    manifest: dict[str, Any] = {"transactionTime": progress["time"], "output": [], "deleted": []}
-    for file in progress["files"]:
+    manifest: dict[str, Any] = {"transactionTime": made_at, "output": [], "deleted": []}
+    for file in files:
         if file["role"] in words:
             said = {"type": file["type"], "url": file["name"]}
             manifest[words[file["role"]]].append({word: value for word, value in said.items() if value})

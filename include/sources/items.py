@@ -212,6 +212,12 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID, which PS3.3 requires of every instance",
         _FIX_EXPORT,
     ),
+    "over_long_note": ("a note longer than the limit", "a note within three quarters of max_record_bytes", _SEND_FILE),
+    "no_patient_id": (
+        "a note that does not say whose it is, in the place that the source declares",
+        "a patient id by patient_id of the source: in the file's name, in a header line, or in the manifest",
+        "correct patient_id in sources.yml or the manifest, then replay",
+    ),
     "over_large_bundle": ("a bundle of too many entries", "at most 4,000,000 entries", "deliver it in parts"),
     "no_header": ("a table without a header line", "a first line with the column names", _SEND_FILE),
     "bad_header": ("a header that cannot be read", "column names, each once", _SEND_FILE),

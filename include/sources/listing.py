@@ -50,6 +50,9 @@ class Landed:
     dataset: str | None = "resource"
     resource_type: str | None = None
     is_gzip: bool = False
+    name: str | None = (
+        None  # below the source's folder; only for readers that have NEEDS_NAME, for it may be a patient's
+    )
 
     @classmethod
     def from_hint(cls, hint: dict) -> Landed:
@@ -84,7 +87,23 @@ def file_type(name: str) -> str:
     return kind if kind.removesuffix(".gz") in _KNOWN_TYPES else (".gz" if kind.endswith(".gz") else "")
 
 
-_KNOWN_TYPES = {".ndjson", ".json", ".jsonl", ".csv", ".tsv", ".txt", ".psv", ".dat", ".hl7", ".dcm", ".xml"}
+_KNOWN_TYPES = {
+    ".ndjson",
+    ".json",
+    ".jsonl",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".psv",
+    ".dat",
+    ".hl7",
+    ".dcm",
+    ".xml",
+    ".html",
+    ".htm",
+    ".rtf",
+    ".pdf",
+}
 
 
 def walk_files(folder: Path, patterns: Iterable[str] = ()) -> tuple[list[Path], int]:

@@ -12,8 +12,8 @@ sources:
     delivered_at: 2026-11-22      # when the files were made, where neither manifest nor file times tell
     max_record_bytes: 16777216    # a longer record is refused
 
-Kind dicom has identifier_system besides: see the head of include/sources/dicom_files.py.
-Kind hl7v2 has words besides: see the head of include/sources/hl7v2/files.py.
+Kinds dicom, hl7v2 and clinical_notes have words besides: see the heads of include/sources/dicom_files.py, hl7v2/files.py and
+clinical_notes.py.
 Kinds that are asked over a network (fhir_api, database) have no path and no files but words of their own: the heads of
 include/sources/fhir_api.py and database.py show them.
 """
@@ -73,13 +73,14 @@ def kinds() -> dict[str, ModuleType]:
     in sources.yml has ``WORDS`` and ``read_options(entry, where, folder, complaints)``; one that is asked over a network has
     ``pull`` besides (include/sources/pulling.py) and no path.
     """
-    from include.sources import csv_files, database, dicom_files, fhir_api, fhir_bulk, fhir_bundles
+    from include.sources import clinical_notes, csv_files, database, dicom_files, fhir_api, fhir_bulk, fhir_bundles
     from include.sources.hl7v2 import files as hl7v2
 
     return {
         "fhir_bulk": fhir_bulk,
         "fhir_bundles": fhir_bundles,
         "csv": csv_files,
+        "clinical_notes": clinical_notes,
         "dicom": dicom_files,
         "hl7v2": hl7v2,
         "fhir_api": fhir_api,

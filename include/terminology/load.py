@@ -42,10 +42,21 @@ def load_terminology(settings: Settings) -> int:
     with connect("loader", "hot", settings) as hot:
         known = hot.execute("select sha256 from terminology.folder").fetchone()
         if known != (digest,) and (known or folder):
-            replace_codes(hot, read_terminology([folder]).value_sets.values() if folder else ())
+            replace_codes(hot, _read(folder) if folder else ())
             hot.execute("delete from terminology.folder")
             hot.execute("insert into terminology.folder (sha256) values (%s)", [digest])
         return hot.execute("select count(*) from terminology.value_set_code").fetchone()[0]
+
+
+def _read(folder: Path) -> Iterable[ValueSet]:
+    said = read_terminology([folder])
+    if not any(found.codes for found in said.value_sets.values()):
+        raise TerminologyError(
+            found=f"the folder that {SETTING} names holds no value set with codes ({len(said.problems)} files could not be used)",
+            expected="FHIR ValueSets with their expansion (.json, .json.gz, bundles too) or CSV files with oid, system and code",
+            action="look with 'python -m include.measures terminology', or unset it",
+        )
+    return said.value_sets.values()
 
 
 def replace_codes(hot: psycopg.Connection, value_sets: Iterable[ValueSet]) -> None:

@@ -28,6 +28,7 @@ class ValueSet:
     title: str
     version: str | None
     codes: frozenset[tuple[str, str]]
+    listed_of: int | None = None  # how many the whole expansion has, where it says so
 
 
 @dataclass(slots=True)
@@ -56,6 +57,10 @@ def read_terminology(paths: Iterable[Path]) -> Terminology:
                 continue
             for value_set in found:
                 said.add(value_set)
+                if value_set.listed_of is not None and value_set.listed_of > len(value_set.codes):
+                    said.problems.append(
+                        f"{file.name}: '{value_set.title}' lists {len(value_set.codes)} of {value_set.listed_of} codes"
+                    )
                 if not value_set.codes:
                     said.problems.append(f"{file.name}: '{value_set.title}' lists no codes; give its expansion")
     return said
@@ -99,6 +104,7 @@ def _from_resource(resource: dict[str, Any]) -> Iterator[ValueSet]:
             title=resource.get("title") or resource.get("name") or "",
             version=resource.get("version"),
             codes=frozenset(_expanded(resource.get("expansion", {}).get("contains", [])) or _composed(resource)),
+            listed_of=resource.get("expansion", {}).get("total"),
         )
     else:
         raise ValueError("no value set")

@@ -19,6 +19,7 @@ from include.warehouse.connect import connect
 
 # A name that this many people share as a value is vocabulary ("White", "May"), not an identifier.
 COMMON_VALUE_PEOPLE = 11
+_VALUES_AT_ONCE = 2_000
 NOTHING_LOST = "nothing lost"
 NOTHING_LEAKS = "nothing leaks"
 NO_FALSE_GREEN = "no false green"
@@ -174,11 +175,12 @@ def scan_for_leaks(hot: psycopg.Connection, needles: Needles) -> tuple[int, list
     """Search every text column of the candidate schemas. Returns how many distinct values were read, and findings."""
     scanned, findings = 0, []
     for schema, table, column, has_person in _text_columns(hot):
-        values = _distinct_values(hot, schema, table, column)
-        scanned += len(values)
-        leaking = sum(holds_identifier(value, needles) for value in values)
-        if has_person:
-            leaking += _own_names(hot, (schema, table, column), values, needles)
+        leaking = 0
+        for values in _distinct_values(hot, schema, table, column):
+            scanned += len(values)
+            leaking += sum(holds_identifier(value, needles) for value in values)
+            if has_person:
+                leaking += _own_names(hot, (schema, table, column), values, needles)
         if leaking:
             subject = f"{schema.removeprefix('candidate_')}.{table}.{column}"
             findings.append(Finding("leak", subject, leaking, NOTHING_LEAKS))
@@ -198,11 +200,15 @@ def _text_columns(hot: psycopg.Connection) -> list[tuple[str, str, str, bool]]:
     ).fetchall()
 
 
-def _distinct_values(hot: psycopg.Connection, schema: str, table: str, column: str) -> list[str]:
+def _distinct_values(hot: psycopg.Connection, schema: str, table: str, column: str) -> Iterator[list[str]]:
+    """Some thousand at a time: a column of texts may be larger than memory."""
     query = sql.SQL("select distinct {column}::text from {table} where {column} is not null").format(
         column=sql.Identifier(column), table=sql.Identifier(schema, table)
     )
-    return [row[0] for row in hot.execute(query).fetchall()]
+    with hot.cursor(name="values") as cursor:
+        cursor.execute(query)
+        while rows := cursor.fetchmany(_VALUES_AT_ONCE):
+            yield [row[0] for row in rows]
 
 
 def _own_names(hot: psycopg.Connection, place: tuple[str, str, str], values: Iterable[str], needles: Needles) -> int:

@@ -24,6 +24,7 @@ from include.errors import PlumblineError
 from include.geography.load import load_areas
 from include.nights import current_attempt, step
 from include.settings import Settings
+from include.terminology.load import load_terminology
 from include.warehouse.connect import connect
 from include.warehouse.dbt_variables import dbt_variables
 
@@ -59,10 +60,11 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
     """
     settings = settings or Settings.from_environment(os.environ)
     with step(night, "build", role="transformer", settings=settings) as running:
-        areas, geography = load_areas(settings)
-        running.count(zip_codes_known=areas)
-        inputs = _inputs(night, settings, geography)
+        codes = load_terminology(settings)
+        running.count(zip_codes_known=load_areas(settings))
+        inputs = _inputs(night, settings)
         if _still_stands(inputs, settings):
+            _keep_alarms(night, settings)
             running.count(models=0, unchanged=1, unmapped_codes=record_unmapped(night, settings))
             return {"models": 0, "unchanged": 1}
         ensure_icd10cm(settings)
@@ -73,6 +75,7 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
             models=sum(r.kind == "model" for r in results),
             tests=sum(r.kind == "test" for r in results),
             failed=len(failed),
+            codes_of_value_sets=codes,
         )
         if failed:
             raise BuildError(
@@ -81,6 +84,7 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
                 action="run 'make dbt ARGS=\"build --select <node>\"' to see the error in a schema of your own",
             )
         running.count(unmapped_codes=record_unmapped(night, settings))
+        _keep_alarms(night, settings)
         return {"models": len(results), "unchanged": 0}
 
 
@@ -150,10 +154,19 @@ def _inputs(night: date, settings: Settings, geography: str) -> dict[str, str | 
         people = hot.execute(
             "select count(*), sum(hashtextextended(person_token::text || person_key::text, 0)) from restricted.person_link"
         ).fetchone()
+        texts = hot.execute(
+            "select count(*), sum(hashtextextended(record_id::text || rules || known_mark, 0)) from restricted.document_text"
+        ).fetchone()
+        opted_out = hot.execute(
+            "select count(*), sum(hashtextextended(person_key::text || purpose, 0)) from restricted.opted_out"
+        ).fetchone()
         contracts = hot.execute(
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
-    parts = [dbt_variables(night), newest, promoted, *people, *contracts, _project_digest(), release(), geography]
+        terminology = hot.execute("select max(sha256) from terminology.folder").fetchone()
+        geography = hot.execute("select max(sha256) from geography.folder").fetchone()
+    known = (*people, *texts, *opted_out, *contracts, *terminology, *geography)
+    parts = [dbt_variables(night), newest, promoted, *known, _project_digest(), release()]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}
 
@@ -219,6 +232,18 @@ def _record(night: date, results: Iterable[NodeResult], inputs: Mapping[str, str
                 "insert into quality.build_state (fingerprint, night, attempt, batch_seq) values (%s, %s, %s, %s)",
                 [inputs["fingerprint"], night, attempt, inputs["batch_seq"]],
             )
+
+
+def _keep_alarms(night: date, settings: Settings) -> None:
+    """Write what looks wrong in the measures into the night's books."""
+    with connect("transformer", "hot", settings) as hot:
+        key = [night, current_attempt(hot, night)]
+        hot.execute("delete from quality.measure_alarm where night = %s and attempt = %s", key)
+        hot.execute(
+            """insert into quality.measure_alarm (night, attempt, alarm, subject, said)
+               select %s, %s, alarm, subject, said from intermediate.int_measures__alarms""",
+            key,
+        )
 
 
 def _names(results: Iterable[NodeResult], most: int = 5) -> str:

@@ -22,7 +22,10 @@ ROLES = (
     "reader",
     "privacy_officer",
     "sealer",
+    "listener",
     "backup",
+    "researcher",
+    "public_health",
 )
 DATABASES = ("hot", "warm", "keys")
 

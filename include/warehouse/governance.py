@@ -11,6 +11,7 @@ from psycopg import sql
 
 from include.settings import Settings
 from include.warehouse.connect import connect
+from include.warehouse.data_catalogue import publish_catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def copy_books(hot: psycopg.Connection, night: date, settings: Settings) -> None
             names = sql.SQL(", ").join(map(sql.Identifier, book.columns))
             rows = hot.execute(sql.SQL(book.query).format(names), {"night": night, "since": since}).fetchall()
             _upsert(warm, book, rows)
+        publish_catalogue(hot, warm, night, settings)
 
 
 def _upsert(warm: psycopg.Connection, book: Book, rows: Sequence[tuple]) -> None:

@@ -21,6 +21,7 @@ from include.nights import step
 from include.settings import Settings
 from include.warehouse.build import CANDIDATES
 from include.warehouse.connect import connect
+from include.warehouse.purposes import publish_opt_outs
 from include.warehouse.row_release import is_held_until_month_end
 
 
@@ -78,6 +79,7 @@ def publish(night: date, settings: Settings | None = None) -> dict[str, int]:
         due = [c for c in candidates if not _may_wait(c, published, night, settings)]
         changed = [c for c in due if _differs(c, published)]
         versions = {c.relation: _make_version(hot, warm, c, night) for c in changed}
+        publish_opt_outs(hot, warm, night)
         _flip(warm, {c.relation: c for c in changed}, versions, night)
         dropped = drop_unreadable_versions(warm)
         counts = {
@@ -193,6 +195,9 @@ def _copy(hot, warm, candidate: Candidate, name: str, version: int) -> None:
     warm.execute(sql.SQL("alter table {} alter column _version set not null").format(table))
     if any(column.name == "person_key" for column in candidate.columns):
         warm.execute(sql.SQL("create index on {} (person_key)").format(table))
+    for column in candidate.columns:
+        if column.type == "tsvector":
+            warm.execute(sql.SQL("create index on {} using gin ({})").format(table, sql.Identifier(column.name)))
 
 
 def _ensure_parent_and_view(warm: psycopg.Connection, candidate: Candidate) -> None:

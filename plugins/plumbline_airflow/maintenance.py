@@ -31,9 +31,12 @@ def reopen() -> int:
 @task
 @value_free
 def verify() -> int:
-    """Check the audit trail and seal its newest entry; returns that entry's number."""
+    """Have the trail tell of changed policies and grants, check it, and seal its newest entry; returns that entry's number."""
+    from include.audit.access import note_changes
     from include.audit.anchor import anchor_trail
+    from include.settings import Settings
 
+    note_changes(Settings.from_environment())
     return anchor_trail(night_from_context(get_current_context()))
 
 

@@ -77,10 +77,21 @@ def promote(batches: list[str]) -> None:
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def resolve() -> None:
-    """Find which records are of one person. Waits for every source, however it ended."""
+    """Find which records are of one person, and who opted out of what. Waits for every source, however it ended."""
     from include.identity.resolve import resolve_persons
+    from include.privacy.consent import refresh_opt_outs
 
     resolve_persons(tonight())
+    refresh_opt_outs(tonight())
+
+
+@task
+@value_free
+def notes() -> None:
+    """Make documents' text without identifiers."""
+    from include.privacy.text.notes import deidentify_notes
+
+    deidentify_notes(tonight())
 
 
 @task
@@ -122,10 +133,12 @@ def close() -> str:
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def report() -> None:
-    """Write the night's page."""
+    """Write the night's page, and what other programs read of it."""
+    from include.quality.outward import tell_machines
     from include.reports.night import write_report
 
     write_report(tonight())
+    tell_machines(tonight())
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, retries=0, on_failure_callback=None)

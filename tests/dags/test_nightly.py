@@ -18,6 +18,7 @@ IN_ORDER = [
     "open",
     "sources",
     "resolve",
+    "notes",
     "build",
     "audit",
     "publish",
@@ -49,7 +50,7 @@ def test_one_source_s_failure_stops_none_of_what_follows(nightly):
     assert nightly.get_task("resolve").trigger_rule == "all_done"
 
 
-@pytest.mark.parametrize("task", ["build", "audit", "publish", "tier.plan", "tier.move"])
+@pytest.mark.parametrize("task", ["notes", "build", "audit", "publish", "tier.plan", "tier.move"])
 def test_a_step_that_shows_data_to_anyone_waits_for_the_success_of_the_one_before(nightly, task):
     assert nightly.get_task(task).trigger_rule == "all_success"
 

@@ -170,3 +170,19 @@ def test_a_source_that_halves_is_told_by_its_own_history(settings: Settings):
     assert [note["text"] for note in notes if note["code"] == "drift"] == [
         "unlike its own last nights: Observation.rows"
     ]
+
+
+def test_every_kind_of_record_can_be_profiled_also_where_a_category_is_only_present(
+    settings: Settings, delivery: Documents
+):
+    category = [{"coding": [{"system": "http://loinc.org", "code": "x"}]}]
+    delivery.add("ServiceRequest", "s1", {"status": "active", "intent": "order", "category": category}, person="ann")
+    delivery.add("Procedure", "p1", {"status": "completed", "category": category[0]}, person="ann")
+    assess.assess_batches([delivery.load()], settings)
+    found = results_of(settings, delivery.source)
+    assert not [name for name, each in found.items() if each[0] == "error"]
+    with connect("checker", "hot", settings) as books:
+        signals = books.execute(
+            "select kind, count(*) from quality.profile where source = %s group by 1", [delivery.source]
+        )
+        assert set(dict(signals.fetchall())) >= {"volume", "null_share", "category_mix", "distribution", "schema"}

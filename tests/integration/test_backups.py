@@ -95,6 +95,11 @@ def test_a_drill_restores_checks_and_is_written_down(fresh_hot):
     anchor_trail(NIGHT, fresh_hot)
     with connect("lifecycle", settings=fresh_hot) as hot:
         hot.execute("select audit.append('test.third')")
+    with connect("listener", settings=fresh_hot) as inbox:  # acknowledged and not landed yet: it is nowhere else
+        inbox.execute(
+            """insert into intake.live (source, sender_key, content_key, message_type, bytes, sealed)
+               values ('feed', 'a', 'b', 'ADT^A01', 1, 'age')"""
+        )
     back_up(NIGHT, fresh_hot)
     with connect(OWNER, settings=fresh_hot) as hot:
         hot.execute(

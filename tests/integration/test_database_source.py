@@ -365,6 +365,7 @@ def test_nothing_is_kept_in_clear(fresh_hot, tmp_path):
     assert feed.name in shown
     for planted in (NAME, "Doe", "'p1'", ",p1,", "(p1", system.url):
         assert planted not in shown, planted
+        assert planted.strip("',(").encode().hex() not in shown, f"{planted}, as bytes"
 
 
 def test_mistakes_in_the_contract_are_said_at_once(settings, tmp_path):

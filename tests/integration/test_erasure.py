@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import yaml
 
+from include.identity.resolve import resolve_persons
 from include.intake.promote import promote_batch
 from include.lifecycle import store
 from include.lifecycle.erase import ErasureError, erase_person, reach_of, resume_erasures
@@ -26,6 +27,7 @@ from include.lifecycle.policy import load_retention
 from include.lifecycle.reconcile import check_places, deep_check
 from include.lifecycle.retrieve import RetrieveError, retrieve_with
 from include.lifecycle.work import open_work
+from include.privacy.consent import refresh_opt_outs
 from include.privacy.keyring import load_keyring
 from include.privacy.tokens import Tokeniser
 from include.warehouse.connect import connect
@@ -38,6 +40,18 @@ P1, P2 = "person-0001", "person-0002"
 
 def token_of(settings, source: str, known_as: str) -> UUID:
     return UUID(Tokeniser(load_keyring(settings.keyring_dir).token_key).id_token(source, "Patient", known_as))
+
+
+def whose_number(settings, delivery, number: str) -> UUID:
+    """The token of the patient whose record, brought back whole, has this number."""
+    query = "select record_id, person_token from raw.resource where source = %s and resource_type = 'Patient'"
+    with open_work(NIGHT, settings) as work:
+        tokens = dict(work.hot.execute(query, [delivery.name]).fetchall())
+        found = retrieve_with(work, list(tokens), purpose="test", actor="test")
+        (token,) = {
+            tokens[record.place.record_id] for record in found if number in json.dumps(record.content, default=str)
+        }
+    return token
 
 
 def who(number: int, known_as: str) -> dict:
@@ -58,6 +72,8 @@ def bulk(settings, folder) -> Delivery:
     other = b'{"resourceType": "Observation", "id": "half2", "subject": {"reference": "Patient/%b"' % P2.encode()
     delivery = Delivery.of(settings, folder)
     delivery.put("Patient.ndjson.gz", ndjson(who(1, P1), who(2, P2)))
+    said = {"resourceType": "Consent", "id": "c1", "status": "active", "patient": {"reference": f"Patient/{P1}"}}
+    delivery.put("Consent.ndjson", ndjson(said | {"provision": {"type": "deny"}, "dateTime": "2026-11-01"}))
     lines = (value_of(1, P1), broken, value_of(2, P2), other, value_of(3, P1))
     return delivery.put("Observation.ndjson", ndjson(*lines))
 
@@ -67,6 +83,16 @@ def bundles(settings, folder) -> Delivery:
     entries = [{"resource": resource} for resource in (who(1, P1), value_of(1, P1), who(2, P2), value_of(2, P2))]
     delivery.put("both.json", json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}).encode())
     return delivery.put("alone.json.gz", json.dumps({"resourceType": "Bundle", "entry": entries[:2]}).encode())
+
+
+def messages(settings, folder) -> Delivery:
+    def text(number: int, known_as: str) -> str:
+        head = f"MSH|^~\\&|LAB|H|P|H|20261101||ADT^A04|m{number}|P|2.5.1"
+        return "\r".join([head, f"PID|1||{known_as}^^^H^MR||Doe^Jo||19800229|F", "PV1|1|O"]) + "\r"
+
+    delivery = Delivery.of(settings, folder, kind="hl7v2")
+    broken = f"MSH|^~\\&|LAB\rPID|1||{P1}^^^H^MR\r"
+    return delivery.put("feed.hl7", (text(1, P1) + broken + text(2, P2) + text(3, P1) + text(4, P2)).encode())
 
 
 def tables(settings, folder) -> Delivery:
@@ -104,15 +130,17 @@ def landed_text(delivery: Delivery) -> dict[str, str]:
     return texts
 
 
-@pytest.mark.parametrize("make", [bulk, bundles, tables])
+@pytest.mark.parametrize("make", [bulk, bundles, tables, messages])
 def test_no_version_of_any_landing_object_holds_the_person_and_others_stay_readable(fresh_hot, tmp_path, make):
     delivery = make(fresh_hot, tmp_path)
     promote(delivery)
     settings = delivery.settings
+    resolve_persons(NIGHT, settings)
+    refresh_opt_outs(NIGHT, settings)
     before = landed_text(delivery)
     assert any(P1 in text for text in before.values())
     refused = delivery.refusals()
-    token = token_of(settings, delivery.name, P1)
+    token = token_of(settings, delivery.name, P1) if make is not messages else whose_number(settings, delivery, P1)
     with open_work(NIGHT, settings) as work:
         reach = reach_of(work, token)
         erasure_id = erase_person(work, token, **TWO)

@@ -369,11 +369,22 @@ def test_a_damaged_object_is_refused(clinic):
 
 
 def test_a_lost_object_says_where_to_look(clinic):
+    content = b"soon lost"
+    clinic.deliver("Patient.ndjson", content)
+    clinic.land()
+    sha256 = hashlib.sha256(content).hexdigest()
+    bucket = clinic.settings.bucket_landing
+    open_store(clinic.settings).delete_object(Bucket=bucket, Key=object_key(clinic.name, sha256))
     with (
-        clinic.open("0" * 64) as stream,
+        clinic.open(sha256) as stream,
         pytest.raises(ObjectStoreError, match="an object of landing-.* cannot be read"),
     ):
         stream.read()
+
+
+def test_an_object_that_never_came_is_not_looked_for(clinic):
+    with pytest.raises(LandingError, match="never delivered"):
+        clinic.open("0" * 64)
 
 
 def test_a_stream_may_be_closed_before_its_end(clinic):

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from include.local_stack.containers import make_compose_home, service_commands, service_environment
+from include.local_stack.containers import (
+    listener_environment,
+    make_compose_home,
+    service_commands,
+    service_environment,
+)
 from include.local_stack.environment import COMPONENTS
 from include.local_stack.home import StackError
 
@@ -65,6 +70,13 @@ def test_every_service_of_ours_has_the_environment_of_the_embedded_stack(compose
     assert {name: service["environment"] for name, service in ours.items()} == dict.fromkeys(
         ours, service_environment()
     )
+
+
+def test_the_listener_holds_its_own_password_and_no_key(composed):
+    listener = composed["services"]["listen"]
+    assert listener["environment"] == listener_environment()
+    assert listener["secrets"] == ["pg_listener", "landing_recipient"]
+    assert listener["profiles"] == ["listen"]
 
 
 def test_no_secret_stands_in_the_file_and_every_one_it_names_is_made(composed, compose_home: Path):

@@ -144,6 +144,7 @@ def _column_names(select: str) -> list[str]:
     """Names of a select list's columns: split at the commas outside brackets, take what follows ``as`` or the column itself."""
     names, depth, start = [], 0, 0
     bare = re.sub(r"--[^\n]*", "", select)
+    # These macros write four columns (macros/event_bounds.sql).
     bare = re.sub(r"\{\{ (?:told_)?bounds\(.*?\) \}\}", "begins_from, begins_to, ends_from, ends_to", bare)
     for place, letter in enumerate([*bare, ","]):
         depth += (letter in "({[") - (letter in ")}]")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from include.sources.hl7v2 import mapping
-from include.sources.hl7v2.context import MENTIONED_AT
+from include.sources.hl7v2.context import mentioned_at
 from include.sources.hl7v2.datatypes import moment
 from include.sources.hl7v2.files import Options
 from include.sources.items import Document, Notice
@@ -68,7 +68,7 @@ def test_a_patient_with_everything():
     race = patient["extension"][0]["extension"][0]["valueCoding"]
     assert (race["system"], race["code"]) == ("urn:oid:2.16.840.1.113883.6.238", "2106-3")
     assert patient["deceasedBoolean"] is False  # PID-30
-    assert patient["meta"] == {"versionId": "1", "lastUpdated": "2026-11-20T08:30:00-05:00"}
+    assert patient["meta"]["lastUpdated"] == "2026-11-20T08:30:00-05:00"
 
 
 def test_namespaces_get_the_systems_that_other_sources_write():
@@ -79,8 +79,22 @@ def test_namespaces_get_the_systems_that_other_sources_write():
 def test_a_result_message_mentions_the_patient_and_any_admission_message_is_newer():
     mentioned, told = one(read(SOURCE, results()), "Patient"), one(read(SOURCE, admit()), "Patient")
     assert mentioned["id"] == told["id"]
-    assert mentioned["meta"]["lastUpdated"] == MENTIONED_AT < told["meta"]["lastUpdated"]
+    assert mentioned["meta"]["lastUpdated"] == "1626-11-20T08:30:00-05:00" < told["meta"]["lastUpdated"]
     assert one(read(SOURCE, results()), "Encounter")["id"] == one(read(SOURCE, admit()), "Encounter")["id"]
+
+
+def test_messages_of_one_second_are_versions_that_differ_and_keep_their_order():
+    versions = [
+        int(one(read(SOURCE, admit(control=control)), "Patient")["meta"]["versionId"]) for control in ("A7", "A8", "B8")
+    ]
+    assert versions[0] < min(versions[1:])
+    assert len(set(versions)) == 3
+    assert max(versions) < 10**9
+
+
+def test_a_mention_is_dated_four_hundred_years_earlier():
+    assert mentioned_at(None) == mentioned_at("0007-01-01T00:00:00Z") == "1600-01-01T00:00:00Z"
+    assert mentioned_at("2024-02-29T10:00:00Z") == "1624-02-29T10:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +148,7 @@ def test_a_corrected_result_is_a_version_of_the_same_observation():
     corrected = resources(read(SOURCE, results(control="R2", status="C", value="7.3")), "Observation")
     assert [each["id"] for each in corrected] == [each["id"] for each in first]
     assert {each["status"] for each in corrected} == {"corrected"}
-    assert corrected[0]["meta"]["versionId"] == "2"
+    assert int(corrected[0]["meta"]["versionId"]) > int(first[0]["meta"]["versionId"])
 
 
 def test_two_results_of_one_code_in_a_report_are_two():

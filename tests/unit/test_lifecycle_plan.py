@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 
 from include.lifecycle.holds import Hold
-from include.lifecycle.plan import count_moves, plan_moves, show_plan
+from include.lifecycle.plan import count_moves, plan_moves, show_difference, show_plan
 from include.lifecycle.policy import PolicyError, load_retention
 from include.lifecycle.units import Unit
 
@@ -50,6 +50,54 @@ def test_a_file_leaves_cold_for_the_archive_on_its_day():
     assert due(kept, leaves - timedelta(days=1)).action == "stay"
     assert due(kept, leaves).action == "archive"
     assert due(replace(kept, tier="archive"), leaves).action == "stay"
+
+
+def test_records_of_a_minor_are_kept_until_they_are_of_the_age_that_the_rule_says():
+    born = date(2016, 5, 3)
+    ends = LABS.ends_after(2020)
+    young = replace(FILE, youngest_born=born)
+    until = date(2037, 5, 3)
+    assert until > ends
+    assert due(young, ends + timedelta(days=1)).action == due(young, until).action == "stay"
+    assert "kept to 2037-05-03 for a person under 21" in due(young, until).rule
+    assert due(young, until + timedelta(days=1)).action == "destroy"
+    assert due(replace(FILE, youngest_born=date(1950, 2, 28)), ends + timedelta(days=1)).action == "destroy"
+
+
+def with_rule(**words):
+    return replace(POLICY, rules={**POLICY.rules, "lab_results": replace(LABS, **words)})
+
+
+def test_a_priority_class_stays_hot_until_its_retention_ends():
+    policy = with_rule(priority=True)
+    ends = LABS.ends_after(2024)
+    assert plan_moves([PARTITION], policy, [], today=ends)[0].action == "stay"
+    assert plan_moves([PARTITION], policy, [], today=ends + timedelta(days=1))[0].action == "tier_out"
+
+
+def test_a_file_that_is_read_stays_in_cold():
+    policy, leaves = with_rule(keep_cold_if_read_days=90), LABS.leaves_cold_on(MONTH)
+    read = replace(FILE, event_year=2024, last_read=leaves - timedelta(days=89))
+    assert plan_moves([read], policy, [], today=leaves)[0].action == "stay"
+    assert plan_moves([read], policy, [], today=leaves + timedelta(days=1))[0].action == "archive"
+    assert due(read, leaves).action == "archive"
+
+
+def test_another_policy_shows_what_it_would_change_before_it_is_in_force():
+    today = LABS.leaves_hot_on(MONTH)
+    now = plan_moves([PARTITION, LANDED], POLICY, [], today=today)
+    then = plan_moves([PARTITION, LANDED], with_rule(hot_days=LABS.hot_days + 1), [], today=today)
+    shown = show_difference(now, then, today=today)
+    assert "1 of 2 units" in shown
+    assert "now:  tier_out" in shown and "then: stay" in shown
+    assert "0 of 2 units" in show_difference(now, now, today=today)
+
+
+def test_a_plan_says_what_each_tier_costs_now_and_after():
+    move = due(replace(PARTITION, bytes=int(1e12)), LABS.leaves_hot_on(MONTH))
+    shown = show_plan([move], today=LABS.leaves_hot_on(MONTH))
+    assert "hot           80.00 USD a month now,       0.00 after" in shown
+    assert "cold           0.00 USD a month now,      12.50 after" in shown
 
 
 def test_a_file_ends_the_day_after_its_retention_whichever_tier_it_is_in():

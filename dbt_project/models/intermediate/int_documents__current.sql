@@ -48,6 +48,7 @@ keyed as (
     select
         current_facts.person_key,
         current_facts.source,
+        current_facts.record_id,
         current_facts.document_id,
         {{ public_key('current_facts.fact_salt', 'current_facts.document_id') }} as document_key,
         encounters.surviving_encounter_id as encounter_id,

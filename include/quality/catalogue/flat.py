@@ -108,6 +108,7 @@ def build(
     books.execute(sql.SQL("drop table if exists {}").format(table_of(subject)))
     selects = tuple(_selects(delivery, subject, tables))
     if not selects:
+        _make_empty(books, subject)
         return Flat(subject, 0, frozenset(), None)
     joins, joined = _joins(subject, kinds)
     body = sql.SQL("select b.*{joined} from ({inner}) b{joins}").format(
@@ -122,6 +123,19 @@ def build(
         _remember_visits(books, subject)
     (data_class,) = books.execute(sql.SQL("select max(data_class) from {}").format(table_of(subject))).fetchone()
     return Flat(subject, rows, brought, data_class)
+
+
+def _make_empty(books: psycopg.Connection, subject: Subject) -> None:
+    """A table without rows, so that checks in SQL may name every subject."""
+    own = [(column.name, column.sql_type) for column in subject.columns.values()]
+    own += [(f"{name}_known", "boolean") for name in subject.references]
+    leading = [("record_id", "uuid"), ("resource_id", "text"), ("person_token", "uuid"), ("data_class", "text")]
+    joined = [("born", "timestamptz"), ("died", "timestamptz"), ("sex", "text")]
+    joined += [("visit_start", "timestamptz"), ("visit_end", "timestamptz")]
+    columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in (*leading, *own, *joined)]
+    books.execute(
+        sql.SQL("create temporary table {} ({})").format(sql.Identifier(subject.name), sql.SQL(", ").join(columns))
+    )
 
 
 def projection(delivery: Delivery, subject: Subject, tables: Tables) -> sql.Composable | None:

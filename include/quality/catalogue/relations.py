@@ -102,13 +102,15 @@ def _duplicates(books: psycopg.Connection, flat: Flat, instance: Instance) -> Co
 
 
 def _one_person(books: psycopg.Connection, flat: Flat, instance: Instance) -> Count:
+    """People who share an identifier, or name, birth date, sex and ZIP together; traits such as a ZIP alone say nothing."""
     if not _has(flat, instance.column):
         return 0, 0
     return _one(
         books,
         """select count(distinct person_token), count(distinct person_token) filter (where shared) from (
                select t.person_token, min(t.person_token::text) over w <> max(t.person_token::text) over w as shared
-               from {table} t cross join lateral unnest(t.{tokens}) m (token) where t.person_token is not null
+               from {table} t cross join lateral unnest(t.{tokens}) m (token)
+               where t.person_token is not null and (m.token like 'id:%' or m.token like 'demo:%')
                window w as (partition by m.token)) p""",
         table=flat.table, tokens=sql.Identifier(instance.column),
     )  # fmt: skip

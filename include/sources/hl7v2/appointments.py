@@ -33,7 +33,7 @@ def read_sch(ctx: Context, f: list[str]) -> None:
     length = number(f[9])
     minutes = int(length * _MINUTES.get(first(f[10]).upper(), 1)) if isinstance(length, (int, float)) else None
     reasons = concepts(f[7], ctx.source, "0276")
-    ctx.group = ctx.make(
+    ctx.group = ctx.appointment = ctx.make(
         "Appointment",
         key,
         identifier=[each for each in numbers if each],
@@ -119,9 +119,8 @@ def _begin(ctx: Context, appointment: Resource, value: str, place: str) -> None:
 
 def _open_one(ctx: Context, f: list[str]) -> Resource | None:
     """The appointment that the segment belongs to; visits and results may have come between."""
-    for resource, _ in reversed(ctx.out):
-        if resource["resourceType"] == "Appointment":
-            ctx.noted = resource
-            return resource
+    if ctx.appointment is not None:
+        ctx.noted = ctx.appointment
+        return ctx.appointment
     ctx.leave(f)
     return None

@@ -60,8 +60,8 @@ SYSTEMS = {
     "ISO639": "urn:ietf:bcp:47",
     "NIP001": V2_TABLES.replace("v2-", "") + "NIP001",
 }
-_TABLE = re.compile(r"(?:HL7|PH_[A-Za-z]*_HL7_)?0*(\d{3,4})")
-_OID = re.compile(r"\d(?:\.\d+){2,}")
+_TABLE = re.compile(r"(?:HL7|PH_[A-Za-z]*_HL7_)?0*(\d{3,4})", re.ASCII)
+_OID = re.compile(r"\d(?:\.\d+){2,}", re.ASCII)
 
 
 def system_of(name: str, source: str) -> str | None:

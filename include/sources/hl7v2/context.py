@@ -15,14 +15,14 @@ from include.sources.hl7v2.people import Authorities
 # Messages that tell of a person or visit as they now are. All others (results, orders, notes) only mention them.
 _SNAPSHOTS = frozenset({"ADT", "VXU", "BAR"})
 _MERGES = frozenset({"A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47"})
-MENTIONED_AT = "1900-01-01T00:00:00Z"  # so that any snapshot is newer; see decisions/0600
+_EARLIER = 400  # years after which the calendar repeats day by day
 _RESULTS = frozenset({"ORU", "OUL", "OPU", "ORF"})
 
 Resource = dict[str, Any]
 
 
 class Context:
-    """The state of one message's mapping. ``out`` are resources and whether they are deletions."""
+    """The state of one message's mapping. ``finish`` gives its resources."""
 
     def __init__(self, message: Message, source: str, own_zone: tzinfo, authorities: Authorities) -> None:
         header = message.header
@@ -34,9 +34,13 @@ class Context:
         self.told_at = datatypes.instant(field_of(header, 7), self.zone)
         self.meta = self._meta(self.told_at, datatypes.first(field_of(header, 11)))
         is_snapshot = self.kind in _SNAPSHOTS and self.event not in _MERGES
-        self.mention = self.meta if is_snapshot else {**self.meta, "lastUpdated": MENTIONED_AT}
+        self.mention = self.meta if is_snapshot else {**self.meta, "lastUpdated": mentioned_at(self.told_at)}
         self.is_result = self.kind in _RESULTS
-        self.out: list[tuple[Resource, bool]] = []
+        self._out: list[Resource] = []
+        self._deleted: set[int] = set()
+        self._texts: dict[tuple[int, str], tuple[Resource, str, list[str]]] = {}
+        self.at_end: list[Callable[[], None]] = []
+        self.appointment: Resource | None = None
         self.unmapped: Counter[str] = Counter()
         self.taken: frozenset[int] = frozenset()  # fields of the segment at hand that its reader takes in
         self._seen: Counter[tuple] = Counter()
@@ -57,7 +61,7 @@ class Context:
         self.end_group()
 
     def end_group(self) -> None:
-        """Forget the order group before; what it made is in ``out`` already."""
+        """Forget the order group before; what it made stays made."""
         self.order: list[str] = []
         self.timing: list[str] = []
         self.group: Resource | None = None
@@ -71,13 +75,27 @@ class Context:
         for name, value in elements.items():
             if value is not None and value != "" and value != [] and value != {}:
                 resource[name] = value
-        self.out.append((resource, False))
+        self._out.append(resource)
         self.noted = resource
         return resource
 
     def delete(self, resource: Resource) -> None:
-        """Make a resource of ``out`` the news of its deletion."""
-        self.out = [(each, is_deleted or each is resource) for each, is_deleted in self.out]
+        """Make a resource the news of its deletion."""
+        self._deleted.add(id(resource))
+
+    def finish(self) -> list[tuple[Resource, bool]]:
+        """Every resource, whole, and whether it is a deletion."""
+        for complete in self.at_end:
+            complete()
+        for resource, name, lines in self._texts.values():
+            resource[name] = "\n".join(lines)
+        return [(resource, id(resource) in self._deleted) for resource in self._out]
+
+    def add_line(self, resource: Resource, name: str, text: str) -> None:
+        """Add a line to a text element; they are put together once, however many there are."""
+        if (id(resource), name) not in self._texts:
+            self._texts[id(resource), name] = (resource, name, [resource[name]] if name in resource else [])
+        self._texts[id(resource), name][2].append(text)
 
     def nth(self, *key: str) -> str:
         """'' for the first use of a key in this message, then '2', '3', …"""
@@ -115,11 +133,28 @@ class Context:
         return found
 
     def _meta(self, told_at: str | None, processing: str) -> dict[str, Any]:
-        digits = "".join(filter(str.isdigit, self.control_id))[-9:]
-        if not digits and self.control_id:
-            digits = str(int(hashlib.sha256(self.control_id.encode()).hexdigest()[:7], 16))
         tag = [{"system": "http://terminology.hl7.org/CodeSystem/v2-0103", "code": processing}]
-        return datatypes.compact(versionId=digits, lastUpdated=told_at, tag=tag if processing in ("T", "D") else None)
+        return datatypes.compact(
+            versionId=_version(self.control_id), lastUpdated=told_at, tag=tag if processing in ("T", "D") else None
+        )
+
+
+def mentioned_at(told_at: str | None) -> str:
+    """The time of a version that only mentions: the message's, 400 years earlier, so that any snapshot is newer than any
+    mention and mentions keep their order. See decisions/0600."""
+    if told_at is None or not told_at > "0401":
+        return "1600-01-01T00:00:00Z"
+    return f"{int(told_at[:4]) - _EARLIER:04d}{told_at[4:]}"
+
+
+def _version(control_id: str) -> str:
+    """A number of at most nine digits that orders messages of the same second: their counter, then a hash that tells apart
+    what different counters number alike."""
+    if not control_id:
+        return ""
+    counter = "".join(character for character in control_id if character in "0123456789")[-5:]
+    told_apart = int(hashlib.sha256(control_id.encode("utf-8", "surrogatepass")).hexdigest()[:8], 16) % 10_000
+    return str(int(counter or 0) * 10_000 + told_apart)
 
 
 def make_id(resource_type: str, key: tuple[str, ...]) -> str:

@@ -7,8 +7,9 @@ between messages: nobody changes them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import orjson
@@ -17,11 +18,29 @@ from include.sources.hl7v2 import code_systems as codes
 from include.sources.hl7v2.escapes import unescape
 
 _MOMENT = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,9})\d*)?)?)?)?)?)?(?:([+-])(\d\d)(\d\d))?"
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,9})\d*)?)?)?)?)?)?(?:([+-])(\d\d)(\d\d))?",
+    re.ASCII,
 )
-_NUMBER = re.compile(r"\s*([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?\s*")
-_COMPARED = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*")
+_NUMBER = re.compile(r"\s*([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,3}))?\s*", re.ASCII)
+_COMPARED = re.compile(r"\s*(<=|>=|<|>)\s*(\S+)\s*", re.ASCII)
 _REMEMBERED = 20_000
+_SHORT = 300
+
+
+def remembered(most: int = _REMEMBERED) -> Callable[[Callable], Callable]:
+    """Remember what a function of texts gave, for short texts only: long ones are seldom met again and would fill the memory."""
+
+    def decorate(function: Callable) -> Callable:
+        cached = lru_cache(maxsize=most)(function)
+
+        @wraps(function)
+        def call(value: str, *more: Any) -> Any:
+            is_short = len(value) <= _SHORT and (not more or type(more[-1]) is not str or len(more[-1]) <= _SHORT)
+            return (cached if is_short else function)(value, *more)
+
+        return call
+
+    return decorate
 
 
 def parts(value: str, least: int = 0) -> list[str]:
@@ -47,7 +66,7 @@ def compact(**elements: Any) -> dict[str, Any]:
     return {name: value for name, value in elements.items() if value not in (None, "", [], {})}
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@remembered()
 def moment(value: str, zone: tzinfo) -> str | None:
     """A TS, DTM, DT or the start of a DR as FHIR's date or dateTime; None where it is no moment that exists.
 
@@ -120,7 +139,7 @@ def zone_of(value: str, own_zone: tzinfo) -> tzinfo:
     return timezone(offset)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@remembered()
 def number(value: str) -> int | float | orjson.Fragment | None:
     """An NM as a JSON number with the digits it came with; None where it is no number."""
     found = _NUMBER.fullmatch(value)
@@ -145,7 +164,7 @@ def quantity(value: str, unit: dict[str, str]) -> dict[str, Any] | None:
     return None if compared is None else {"value": compared, "comparator": found[1], **unit}
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@remembered()
 def unit_of(value: str, source: str) -> dict[str, str]:
     """A CE of a unit as the last elements of a Quantity: ``unit``, and ``system`` with ``code`` where it names one."""
     code, text, name, *_ = [unescape(part).strip() for part in parts(value.partition("~")[0], 3)]
@@ -160,7 +179,7 @@ def unit_of(value: str, source: str) -> dict[str, str]:
     return {"unit": code, "system": system or codes.UCUM, "code": code}
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@remembered()
 def concept(value: str, source: str, table: str = "") -> dict[str, Any] | None:
     """A CE, CWE, CNE, IS or ID as CodeableConcept. ``table`` (four digits) is that of a field bound to one HL7 table."""
     part = [unescape(each.replace("&", " ")).strip() for each in parts(value, 14)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SEQUENCE = re.compile(r"\\([^\\\r]{0,200})\\")
+_SEQUENCE = re.compile(r"\\([^\\\r]{0,200})\\", re.ASCII)
 _WORDS = {
     "F": "|",
     "S": "^",
@@ -19,9 +19,9 @@ _WORDS = {
     ".fi": "",
     ".nf": "",
 }
-_FORMATS = re.compile(r"\.(sp|in|ti|sk)([+-]?\d{0,3})")
-_HEXADECIMAL = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_FORMATS = re.compile(r"\.(sp|in|ti|sk)([+-]?\d{0,3})", re.ASCII)
+_HEXADECIMAL = re.compile(r"X((?:[0-9A-Fa-f]{2})+)", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]", re.ASCII)
 
 
 def unescape(text: str) -> str:

@@ -101,7 +101,7 @@ def map_message(message: Message, source: str, zone: tzinfo, authorities: Author
     if not any(segment[0] == "PID" for segment in segments):
         raise UnreadableMessageError("missing_patient")
     ctx = Context(message, source, zone, authorities)
-    unmapped, appointment = ctx.unmapped, None
+    unmapped = ctx.unmapped
     for segment in segments:
         name = segment[0]
         taken = FIELDS.get(name, _NOTHING)
@@ -118,10 +118,8 @@ def map_message(message: Message, source: str, zone: tzinfo, authorities: Author
             ctx.leave(segment)
             continue
         read(ctx, segment)
-        if name == "SCH":
-            appointment = ctx.group
-        elif name == "TQ1" and appointment is not None and ctx.group is appointment:
-            appointments.add_time(ctx, appointment)
-        elif name == "PID" and appointment is not None:
-            appointments.attach_patient(ctx, appointment)
-    return Mapped(ctx.out, unmapped)
+        if name == "TQ1" and ctx.appointment is not None and ctx.group is ctx.appointment:
+            appointments.add_time(ctx, ctx.appointment)
+        elif name == "PID" and ctx.appointment is not None:
+            appointments.attach_patient(ctx, ctx.appointment)
+    return Mapped(ctx.finish(), unmapped)

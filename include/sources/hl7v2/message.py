@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from include.sources.hl7v2.charsets import codec_of
 
 USUAL = "|^~\\&"
-_SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
-_VERSION = re.compile(r"2(?:\.\d{1,2}){0,2}")
+_SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}", re.ASCII)
+_VERSION = re.compile(r"2(?:\.\d{1,2}){0,2}", re.ASCII)
 _AS_ESCAPE = {"|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\", "\\": "\\E\\"}
 _MAX_SEGMENTS = 100_000
+_LARGE = 200_000  # characters from which a message's parts are counted before they are taken apart
+_MOST = {"|": 3_000_000, "^": 1_000_000, "~": 50_000, "&": 500_000}
 
 
 class UnreadableMessageError(Exception):
@@ -62,6 +64,8 @@ def parse_message(content: bytes, default_codec: str | None = None) -> Message:
     ``default_codec`` is the source's declared encoding, for messages without MSH-18.
     """
     text = decode(content, default_codec)
+    if len(text) > _LARGE and any(text.count(mark) > most for mark, most in _MOST.items()):
+        raise UnreadableMessageError("too_many_segments", "a message of too many parts")
     lines, wrapped = _lines(text)
     segments = [line.split("|") for line in lines]
     header = segments[0]
@@ -95,8 +99,10 @@ def decode(content: bytes, default_codec: str | None) -> str:
 def _delimiters(content: bytes) -> tuple[str, str]:
     """Field separator and the four encoding characters; those a message does not declare are the usual ones."""
     separator = content[3:4].decode("latin-1")
+    if not separator:
+        raise UnreadableMessageError("bad_delimiters")
     encoding = re.split(rb"[\r\n]", content[4:12].split(content[3:4])[0])[0].decode("latin-1")
-    if not separator or len(encoding) > 5:
+    if len(encoding) > 5:
         raise UnreadableMessageError("bad_delimiters")
     encoding = encoding[:4] + USUAL[1:][len(encoding[:4]) :]
     characters = separator + encoding

@@ -13,6 +13,7 @@ from include.sources.hl7v2.values import ATTACHED, attachment
 
 FIELDS = {"TXA": {1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 22, 25}}
 _TEXT = frozenset({"TX", "FT", "ST", ""})
+_LINES = "lines"  # of an attachment that is still open
 _RELATES = {"T05": "appends", "T06": "appends", "T09": "replaces", "T10": "replaces"}
 
 
@@ -76,7 +77,7 @@ def add_content(ctx: Context, document: Resource, f: list[str]) -> bool:
         _add(document, attachment(kind, f[5].partition("~")[0]))
         return True
     if kind in _TEXT and f[5]:
-        _append_text(document, free_text(f[5]))
+        _append_text(ctx, document, free_text(f[5]))
         return True
     return False
 
@@ -84,22 +85,28 @@ def add_content(ctx: Context, document: Resource, f: list[str]) -> bool:
 def _add(document: Resource, found: dict[str, Any]) -> None:
     """The first attachment keeps what TXA said of it."""
     slot = document["content"][0]["attachment"]
-    if "data" in slot or "url" in slot:
+    if slot.keys() & {"data", "url", _LINES}:
         document["content"].append({"attachment": found})
     else:
         document["content"][0] = {"attachment": {**slot, **found}}
 
 
-def _append_text(document: Resource, text: str) -> None:
-    """Lines of a text come one OBX each: they are one attachment."""
-    from base64 import b64decode
-
+def _append_text(ctx: Context, document: Resource, text: str) -> None:
+    """Lines of a text come one OBX each: they are one attachment, encoded when all are there."""
     for entry in document["content"]:
-        held = entry["attachment"]
-        if held.get("contentType") == "text/plain" and "data" in held:
-            entry["attachment"] = {**held, "data": _encoded(b64decode(held["data"]).decode() + "\n" + text)}
+        if _LINES in entry["attachment"]:
+            entry["attachment"][_LINES].append(text)
             return
-    _add(document, {"contentType": "text/plain", "data": _encoded(text)})
+    attachment = {"contentType": "text/plain", _LINES: [text]}
+    _add(document, attachment)
+    ctx.at_end.append(lambda: _encode(document))
+
+
+def _encode(document: Resource) -> None:
+    for entry in document["content"]:
+        lines = entry["attachment"].pop(_LINES, None)
+        if lines is not None:
+            entry["attachment"]["data"] = _encoded("\n".join(lines))
 
 
 def _encoded(text: str) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import tzinfo
-from functools import lru_cache
 from typing import Any
 
 from include.sources.hl7v2 import code_systems as codes
-from include.sources.hl7v2.datatypes import compact, day, first, moment, parts, repeats
+from include.sources.hl7v2.datatypes import compact, day, first, moment, parts, remembered, repeats
 from include.sources.hl7v2.escapes import unescape
 
 _NAME_USE = {"L": "official", "D": "usual", "M": "maiden", "N": "nickname", "S": "anonymous", "BAD": "old"}
@@ -25,7 +24,7 @@ _HOME_USE = {
 }
 _PHONE_USE = {"PRN": "home", "ORN": "home", "VHN": "home", "WPN": "work", "BPN": "work"}
 _PHONE_KIND = {"FX": "fax", "BP": "pager", "INTERNET": "email", "X.400": "email", "TDD": "phone"}
-_DOTTED = re.compile(r"\d(?:\.\d+)+")
+_DOTTED = re.compile(r"\d(?:\.\d+)+", re.ASCII)
 
 
 class Authorities:
@@ -82,7 +81,7 @@ def entity_identifier(value: str, authorities: Authorities, kind: str = "") -> d
     )
 
 
-@lru_cache(maxsize=500)
+@remembered(500)
 def _identifier_type(code: str) -> dict[str, Any] | None:
     return {"coding": [{"system": f"{codes.V2_TABLES}0203", "code": code}]} if code else None
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from include.sources.hl7v2 import code_systems as codes
 from include.sources.hl7v2.context import Context, Resource, reference
-from include.sources.hl7v2.datatypes import compact, concepts, free_text, mapped, parts, plain, repeats
+from include.sources.hl7v2.datatypes import compact, concepts, free_text, mapped, parts, plain, remembered, repeats
 from include.sources.hl7v2.people import entity_identifier, organization_reference, person_references
 from include.sources.hl7v2.values import value_of
 
@@ -206,7 +205,7 @@ def _add_details(ctx: Context, observation: Resource, f: list[str]) -> None:
         observation["bodySite"] = site
 
 
-@lru_cache(maxsize=2_000)
+@remembered(2_000)
 def _interpretations(value: str, source: str) -> list[dict[str, Any]]:
     found = []
     for each in repeats(value):
@@ -277,7 +276,6 @@ def read_nte(ctx: Context, f: list[str]) -> None:
     if kind in _NOTED:
         noted.setdefault("note", []).append({"text": text})
     elif kind in _NOTED_ELSEWHERE:
-        name = _NOTED_ELSEWHERE[kind]
-        noted[name] = f"{noted[name]}\n{text}" if name in noted else text
+        ctx.add_line(noted, _NOTED_ELSEWHERE[kind], text)
     else:
         ctx.leave(f)

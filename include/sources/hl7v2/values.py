@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 from include.sources.hl7v2.context import Context, Resource
@@ -16,6 +15,7 @@ from include.sources.hl7v2.datatypes import (
     parts,
     plain,
     quantity,
+    remembered,
     repeats,
     unit_of,
 )
@@ -24,9 +24,9 @@ _CODED = frozenset({"CE", "CWE", "CNE", "CF", "CE_", "IS", "ID"})
 _TEXT = frozenset({"ST", "TX", "FT", "SI", ""})
 _TIMES = frozenset({"DT", "TS", "DTM"})
 ATTACHED = frozenset({"ED", "RP"})
-_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\.\d{1,4})?)?")
-_RANGE = re.compile(r"\s*([+-]?[\d.]+)\s*(?:-|to|\.\.)\s*([+-]?[\d.]+)\s*")
-_BOUND = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?[\d.]+)\s*")
+_TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\.\d{1,4})?)?", re.ASCII)
+_RANGE = re.compile(r"\s*([+-]?[\d.]+)\s*(?:-|to|\.\.)\s*([+-]?[\d.]+)\s*", re.ASCII)
+_BOUND = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?[\d.]+)\s*", re.ASCII)
 _ATTACHMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
 
 
@@ -108,7 +108,7 @@ def _structured(told: str, unit: dict[str, str]) -> dict[str, Any] | None:
     return None
 
 
-@lru_cache(maxsize=20_000)
+@remembered()
 def reference_ranges(value: str, source: str, units: str) -> list[dict[str, Any]]:
     """OBX-7: the text as written, and limits in the result's unit where it says numbers."""
     unit = unit_of(units, source) if units else {}

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Which codes that stand in the data belong to which value set. Matched once per code, not once per record. -#}
 with
 
@@ -18,6 +19,8 @@ codes_seen as (
     {{ every_coding(ref('int_immunizations__current'), []) }}
     union
     {{ every_coding(ref('int_encounters__current'), [], 'type_system', 'type_code', none) }}
+    union
+    {{ every_coding(ref('int_encounters__current'), [], 'reason_system', 'reason_code', none) }}
 
 )
 

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- When each person had a condition of a value set: first and, where it is over, last day. -#}
 with
 
@@ -18,6 +19,7 @@ concepts as (
 select
     concepts.value_set,
     conditions.person_key,
+    conditions.code,
     (coalesce(conditions.onset_at, conditions.recorded_at) at time zone 'UTC')::date as began_on,
     (conditions.abated_at at time zone 'UTC')::date as ended_on
 

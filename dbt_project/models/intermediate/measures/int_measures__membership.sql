@@ -12,3 +12,5 @@ union all
 {{ measure_population('sdoh_screening', has_exclusions=false) }}
 union all
 select * from {{ ref('int_ecqm__membership') }}
+union all
+select * from {{ ref('int_population_health__membership') }}

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Everyone alive for at least a day of the period, with their age on its first and last day and whether they were seen. -#}
 with
 
@@ -10,6 +11,9 @@ persons as (
         coalesce(death_date, case when is_deceased then last_event_date end) as death_date
 
     from {{ ref('int_persons__resolved') }}
+
+    -- Who said no to measuring quality is in no population, of whatever year.
+    where not {{ has_opted_out('int_persons__resolved.person_key', 'quality') }}
 
 ),
 

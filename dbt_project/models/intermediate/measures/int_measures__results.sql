@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Final observations of a value set. One whose value was not given is kept: it was asked for. -#}
 with
 

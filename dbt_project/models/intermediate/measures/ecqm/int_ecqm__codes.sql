@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#-
     Every code of the value sets that the CMS measures name: from the installation's terminology folder, or, of a set that is
     not there, the project's own codes of the same name (seed value_sets) as a stand-in. int_ecqm__readiness says which.

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#-
     Conditions of the value sets with the interval in which they prevail (CQL: Status.verified, QICoreCommon.prevalenceInterval).
     An active condition that has not abated goes on; of one that is over and tells no end, only the beginning is known.

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Encounters that took place, once for each value set that one of their types belongs to (CQL: Status.isEncounterPerformed). -#}
 with
 

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#-
     Observations of the value sets and of single codes that the CMS measures name, not those cancelled or in error. `latest` is
     CQL's latest(): the end where it is known, else the beginning. `is_final` leaves out the preliminary.

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#- Everyone of a calendar year with the ages they can have on its last day (two where only the year of birth is known). -#}
 with
 

@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }}") }}
 {#-
     Who had a qualifying encounter within the period, by the measure's list: `adult outpatient` (CQL: AdultOutpatientEncounters,
     of CMS125, CMS130 and CMS165) or `diabetes` (CMS122: with nutrition services, without virtual encounters).

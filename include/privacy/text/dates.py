@@ -1,0 +1,178 @@
+"""Dates finer than a year, and ages of ninety and over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from include.privacy.text import lexicon
+from include.privacy.text.reading import Note
+from include.privacy.text.spans import AGE, DATE, Span
+from include.privacy.text.vocabulary import AMBIGUOUS_MONTHS, MONTHS
+
+OLDEST_SHOWN_AGE = 89  # 45 CFR 164.514(b)(2)(i)(C)
+
+_ORDINAL = r"(?:\s?(?:st|nd|rd|th)\b)?"
+_TIME = r"(?:,?\s{0,2}(?:at\s|@\s?|T)?\s?\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_YEAR = r"(?:(?:,|\.)?\s{1,2}(?:of\s|in\s)?|,|\s?[-/.]\s?)(?P<year>(?:1[89]|20)\d{2}\b|['’]\d{2}\b)"
+_AFTER_MONTH = re.compile(
+    rf"\.?\s{{0,2}}[-/ ,]?\s?(?P<day>(?:0?[1-9]|[12]\d|3[01])(?!\d|:\d|\.\d)){_ORDINAL}(?:\s?(?:-|–|to|and|&|through|thru|or)\s?(?:[0-3]?\d(?!\d)){_ORDINAL})?"
+    rf"(?:{_YEAR}|[-/]\d{{2}}\b)?{_TIME}"
+)
+_MONTH_YEAR = re.compile(
+    rf"\.?(?:{_YEAR}|[-\s]?['’]?\d{{2}}(?=[.,;)\s]|$)(?!\s?(?:%|mg|year|y/?o|pound|week|day|month|hour|minute|patient)))"
+)
+_DAY_BEFORE = re.compile(
+    rf"(?<![\d/.])(?:the\s)?(?:0?[1-9]|[12]\d|3[01]){_ORDINAL}(?:\s?(?:-|–|to|and)\s?[0-3]?\d{_ORDINAL})?(?:\s(?:day\s)?of)?[\s.,/-]{{0,2}}$"
+)
+_AFTER_DAY_MONTH = re.compile(rf"\.?(?:{_YEAR}|[-/]\d{{2}}\b)?{_TIME}")
+_MONTH_CUE = re.compile(
+    r"(?:\b(?:in|since|last|of|this|next|until|till|early|late|mid|by|during|through|from|to|and|before|after|around|past|previous|between|for|as of)|mid-)[\s]{1,2}$",
+    re.IGNORECASE,
+)
+_WEEKDAY_BEFORE = re.compile(
+    r"\b(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?\.?,?\s{1,2}(?:the\s)?$", re.IGNORECASE
+)
+
+_D, _M = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
+NUMERIC = re.compile(
+    rf"(?P<iso>(?:1[89]|20)\d{{2}}(?P<s>[-/.]){_M}(?P=s){_D}(?!\d){_TIME})"
+    rf"|(?P<dmy>(?:{_M}(?P<t>[-/.]){_D}|{_D}(?P<u>[-/.]){_M})(?:(?P=t)|(?P=u)|\s?/\s?)(?P<y>(?:1[89]|20)\d{{2}}|\d{{2}})(?![\d]|[./-]\d){_TIME})"
+    rf"|(?P<spaced>{_M}\s?/\s?{_D}\s?/\s?(?:(?:1[89]|20)\d{{2}}|\d{{2}})(?!\d))"
+    rf"|(?P<my>{_M}[/-](?:19|20)\d{{2}}(?![\d/-]))"
+    rf"|(?P<ym>(?:19|20)\d{{2}}[/-]{_M}(?![\d/-]))"
+    rf"|(?P<md>{_M}/{_D}(?![\d/]|\.\d|-\d))"
+    rf"|(?P<packed>(?:19|20)\d{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?)?(?!\d))"
+)  # fmt: skip
+_DATE_CUE = re.compile(
+    r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|admit(?:ted)?|admission|discharged?|seen|visit|beginning|starting|started|"
+    r"ending|effective|expires?|due|scheduled|due date|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|[-–]\s?)$",
+    re.IGNORECASE,
+)
+_NO_DATE_AFTER = re.compile(
+    r"\s?(?:%|mm|cm|mg|mcg|ml|kg|lb|strength|in (?:the )?(?:upper|lower|all)|systolic|diastolic|murmur|pain|out of|for pain|bilateral|throughout|/)",
+    re.IGNORECASE,
+)
+_AGE = re.compile(
+    r"(?P<a>\d{1,3})(?:\s?(?:-|–)?\s?(?:years?|yrs?|y)(?:\s|-|–)?(?:old|of age|o\b|/o\b|\.o\.?)|\s?(?:yo|y\.o|y/o|yr)\b|[-\s]?(?:[MF]|male|female|man|woman)\b|[-\s]year[-\s]olds?\b|\s(?:years?|yrs?)\b)",
+    re.IGNORECASE,
+)
+_AGE_CUE = re.compile(
+    r"\b(?:age[ds]?(?:\sof|\sis|\sat)?|turn(?:ed|s|ing)|lived\sto(?:\sbe)?|died\sat(?:\sage)?|at\sthe\sage\sof)\s?[:=]?\s?$",
+    re.IGNORECASE,
+)
+_NINETY = re.compile(
+    r"ninet(?:y|ies)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?(?:[- ]years?(?:[- ]old| of age)?)?|(?:one |a )?hundred(?: and \w+)?[- ]years?[- ]old",
+    re.IGNORECASE,
+)
+_WORDED_AGE = re.compile(
+    r"\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?(?=[- ]years?[- ]old|[- ]years? of age)",
+    re.IGNORECASE,
+)
+_YEAR_ALONE = re.compile(r"(?:1[89]|20)\d{2}")
+_BORN = re.compile(
+    r"\b(?:born|birth|dob|d\.o\.b\.?|birthdate|b\.)\W{0,3}(?:in|year|of|is|on|:)?\W{0,3}$", re.IGNORECASE
+)
+
+
+def find_dates(note: Note) -> Iterator[Span]:
+    """Dates written with the name of a month."""
+    text = note.text
+    for index in note.marked:
+        kind = note.kinds[index]
+        if kind & lexicon.MONTH:
+            span = _about_month(note, index)
+            if span:
+                yield _with_weekday(text, span)
+        elif note.words[index][:5].lower() in ("ninet", "hundr"):
+            found = _NINETY.match(text, note.starts[index])
+            if found and re.search(r"y(?:ear|\.?o)|-old", text[found.start() : found.end() + 12]):
+                yield Span(*found.span(), AGE, 6)
+    if "inet" in text or "INET" in text or "undred" in text:
+        for found in _NINETY.finditer(text):
+            if re.search(r"year", text[found.start() : found.end() + 12], re.IGNORECASE):
+                yield Span(*found.span(), AGE, 6)
+
+
+def _about_month(note: Note, index: int) -> Span | None:
+    text, start, end, word = note.text, note.starts[index], note.ends[index], note.words[index].lower()
+    after = _AFTER_MONTH.match(text, end)
+    before = _DAY_BEFORE.search(text, max(0, start - 24), start)
+    is_plain = word not in AMBIGUOUS_MONTHS
+    is_capital = note.kinds[index] & lexicon.CAP
+    if before and (is_plain or is_capital or word != "may"):
+        rest = _AFTER_DAY_MONTH.match(text, end)
+        return Span(before.start(), rest.end() if rest else end, DATE, 8)
+    if after and (is_capital or is_plain or after["year"] or word not in ("may", "mar", "march", "sun")):
+        return Span(start, after.end(), DATE, 8)
+    following = _MONTH_YEAR.match(text, end)
+    if following and (is_capital or is_plain):
+        return Span(start, following.end(), DATE, 8)
+    if is_plain or (is_capital and word in MONTHS and _MONTH_CUE.search(text, max(0, start - 12), start)):
+        return Span(start, end, DATE, 6)
+    return None
+
+
+def _with_weekday(text: str, span: Span) -> Span:
+    before = _WEEKDAY_BEFORE.search(text, max(0, span.start - 16), span.start)
+    return span._replace(start=before.start()) if before else span
+
+
+def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
+    """Dates in digits inside a run of digits and separators."""
+    place = start
+    while (found := NUMERIC.search(text, place, min(len(text), end + 14))) and found.start() < end:
+        place = found.end()
+        before = text[found.start() - 1] if found.start() else " "
+        if before.isalnum() or (before in "./-" and found.start() - 1 >= start):
+            continue
+        if found["md"] and not _is_day(text, found):
+            continue
+        if found["packed"] and not _DATE_CUE.search(text, max(0, found.start() - 30), found.start()):
+            continue
+        if (found["my"] or found["ym"]) and "-" in found[0] and found["ym"]:
+            continue
+        if (
+            found["dmy"]
+            and (found["t"] or found["u"]) == "."
+            and len(found["y"]) == 2
+            and not _DATE_CUE.search(text, max(0, found.start() - 30), found.start())
+        ):
+            continue  # a version or a section
+        yield _with_weekday(text, Span(*found.span(), DATE, 8))
+
+
+def _is_day(text: str, found: re.Match) -> bool:
+    """3/14 is a day only where the words around say so; 5/5 is also a strength and 2/6 a murmur."""
+    cue = _DATE_CUE.search(text, max(0, found.start() - 24), found.start())
+    return cue is not None and "-" not in cue[0][-2:] and not _NO_DATE_AFTER.match(text, found.end())
+
+
+def find_age(text: str, start: int, end: int) -> Span | None:
+    """An age of ninety or over at a run of digits; lower ages stay."""
+    if not 2 <= end - start <= 3 or not OLDEST_SHOWN_AGE < int(text[start:end]) < 125:
+        return None
+    if _AGE.match(text, start) or _AGE_CUE.search(text, max(0, start - 24), start):
+        return Span(start, end, AGE, 6)
+    return None
+
+
+def find_ages_and_years(text: str) -> Iterator[Span]:
+    """Every age and every year: for a person who is 90 or over now, whose age at any event or year of it would tell it."""
+    for found in re.finditer(r"\d{1,3}", text):
+        if _AGE.match(text, found.start()) or _AGE_CUE.search(text, max(0, found.start() - 24), found.start()):
+            yield Span(*found.span(), AGE, 6)
+    yield from (
+        Span(*found.span(), DATE, 6) for found in re.finditer(r"(?<![\d.,/-])(?:1[89]|20)\d{2}(?![\d.,/-]*\d)", text)
+    )
+    yield from (Span(*found.span(), AGE, 6) for found in _WORDED_AGE.finditer(text))
+
+
+def find_birth_year(text: str, start: int, end: int, today: date) -> Span | None:
+    """A year of birth that tells an age over 89; any other year alone stays."""
+    if end - start != 4 or not _YEAR_ALONE.fullmatch(text, start, end):
+        return None
+    if int(text[start:end]) < today.year - OLDEST_SHOWN_AGE and _BORN.search(text, max(0, start - 24), start):
+        return Span(start, end, DATE, 7)
+    return None
