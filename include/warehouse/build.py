@@ -146,7 +146,7 @@ def _forget_messages(results_file: Path) -> None:
     results_file.write_text(json.dumps(results))
 
 
-def _inputs(night: date, settings: Settings, geography: str) -> dict[str, str | int]:
+def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
     with connect("transformer", "hot", settings) as hot:
         newest, promoted = hot.execute(
             "select coalesce(max(batch_seq), 0), count(*) filter (where state = 'promoted') from lifecycle.batch"

@@ -10,10 +10,10 @@ persons as (
         -- Dead without a date: nothing is known of them after their last event.
         coalesce(death_date, case when is_deceased then last_event_date end) as death_date
 
-    from {{ ref('int_persons__resolved') }}
+    from {{ ref('int_persons__resolved') }} as everyone
 
     -- Who said no to measuring quality is in no population, of whatever year.
-    where not {{ has_opted_out('int_persons__resolved.person_key', 'quality') }}
+    where not {{ has_opted_out('everyone.person_key', 'quality') }}
 
 ),
 
