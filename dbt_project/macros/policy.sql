@@ -5,7 +5,7 @@
 {% macro policy(name) -%}
     {%- set given = {
         'disclosure_minimum_cell': 11,
-        'disclosure_round_open_periods_to': 1,
+        'disclosure_round_open_periods_to': 5,
         'equity_minimum_people': 30,
         'equity_reference_rule': 'largest',
         'equity_reference_groups': {},

@@ -24,7 +24,7 @@ from include.equity.trends import MOST_PERIODS, Trend, judge
 # Told of every dimension; the rest is in `make equity TABLE=`.
 TOLD_UNORDERED = ("d", "r", "bgv", "cov", "mdmw", "mdbw", "mdrw", "idisw", "ti", "mld", "gini", "par", "paf")
 TOLD_ORDERED = ("d", "r", "aci", "rci", "sii", "rii", "par", "paf")
-ORDERED_DIMENSIONS = frozenset({"svi_quartile", "rurality"})
+ORDERED_DIMENSIONS = frozenset({"svi_quartile"})
 UNKNOWN = ("unknown", "declined")
 
 
@@ -126,7 +126,8 @@ def view_measure(
         for row in disparities
         if row.measure_id == measure.measure_id and str(row.period) == period and row.statistic == "rate_difference"
     }
-    names = sorted({row.dimension for row in now} - {"all"})
+    # A dimension of which nobody's group is known says nothing but that.
+    names = sorted({row.dimension for row in now if row.is_known_group} - {"all"})
     return MeasureView(
         measure=measure,
         period=period,
@@ -151,6 +152,7 @@ def _view_dimension(
     ranked = sorted(large, key=lambda row: shrunken[row.subgroup], reverse=measure.favourable_direction == "higher")
     # Where the groups differ no more than their own errors make them, all are drawn to one rate: none is best or worst.
     can_rank = len(ranked) > 1 and not math.isclose(shrunken[ranked[0].subgroup], shrunken[ranked[-1].subgroup])
+    left_out = sum(row.is_known_group and row.rate is None for row in rows)
     everybody = sum(row.people or 0 for row in rows)
     unknown = sum(row.people or 0 for row in rows if row.subgroup in UNKNOWN)
     every_period = [row for row in own if row.dimension == name]
@@ -165,8 +167,8 @@ def _view_dimension(
             _line(row, reference[0], shrunken.get(row.subgroup, math.nan), every_period, measure, equity, findings)
             for row in rows
         ),
-        summaries=tuple(_summaries(name, shown, reference[0], measure)),
-        left_out=sum(row.is_known_group and row.rate is None for row in rows),
+        summaries=tuple(_summaries(name, shown, left_out, reference[0], measure)),
+        left_out=left_out,
     )
 
 
@@ -219,10 +221,11 @@ def _gap(period: str, one: Any, other: Any) -> Gap:
     return Gap(period, one.is_period_closed, apart, apart - reach, apart + reach)
 
 
-def _summaries(name: str, shown: Sequence[Any], reference: str | None, measure: Any) -> Iterable[Summary]:
+def _summaries(name: str, shown: Sequence[Any], left_out: int, reference: str | None, measure: Any) -> Iterable[Summary]:
     known = [row for row in shown if row.is_known_group and row.denominator]
     is_ordered = name in ORDERED_DIMENSIONS and all(row.subgroup_order for row in known)
-    if len(known) < 2:
+    is_whole = not (is_ordered and left_out)  # measures of order need every group
+    if len(known) < 2 or not is_whole:
         return ()
     groups = Groups(
         names=tuple(row.subgroup for row in known),

@@ -75,7 +75,10 @@ def fetch_estimates(marts: psycopg.Connection, measurement_year: int) -> list[Es
 def fetch_groups(books: psycopg.Connection, measurement_year: int) -> dict[tuple[str, str, str], tuple[float, float]]:
     """Return every group's denominator and numerator in the measurement year, before anything is hidden."""
     rows = books.execute(
-        """select measure_id, dimension, subgroup, denominator::float8, numerator::float8 from intermediate.int_measures__rates
+        """select counts.measure_id, dimension, subgroup,
+                  case catalogue.kind when 'proportion' then people else round(person_days / 365.25, 1) end::float8, events::float8
+           from intermediate.int_measures__group_counts as counts
+           inner join intermediate.measure_catalogue as catalogue using (measure_id)
            where period in (%s, %s)""",
         _periods(measurement_year),
     ).fetchall()

@@ -21,6 +21,7 @@ from psycopg import sql
 from include.coding.icd10cm import ensure_icd10cm, release
 from include.coding.unmapped import record_unmapped
 from include.errors import PlumblineError
+from include.geography.load import load_areas
 from include.nights import current_attempt, step
 from include.settings import Settings
 from include.terminology.load import load_terminology
@@ -60,6 +61,7 @@ def build_marts(night: date, settings: Settings | None = None) -> dict[str, int]
     settings = settings or Settings.from_environment(os.environ)
     with step(night, "build", role="transformer", settings=settings) as running:
         codes = load_terminology(settings)
+        running.count(zip_codes_known=load_areas(settings))
         inputs = _inputs(night, settings)
         if _still_stands(inputs, settings):
             _keep_alarms(night, settings)
@@ -162,7 +164,8 @@ def _inputs(night: date, settings: Settings) -> dict[str, str | int]:
             "select string_agg(fingerprint, ',' order by raw_table) from lifecycle.declared_table"
         ).fetchone()
         terminology = hot.execute("select max(sha256) from terminology.folder").fetchone()
-    known = (*people, *texts, *opted_out, *contracts, *terminology)
+        geography = hot.execute("select max(sha256) from geography.folder").fetchone()
+    known = (*people, *texts, *opted_out, *contracts, *terminology, *geography)
     parts = [dbt_variables(night), newest, promoted, *known, _project_digest(), release()]
     fingerprint = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
     return {"fingerprint": fingerprint, "batch_seq": newest}

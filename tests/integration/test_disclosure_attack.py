@@ -33,7 +33,17 @@ def hot(settings):
             {"measure_id": "text", "kind": "text"},
             [("m", "proportion"), ("v", "event rate")],
         )
+        _fill_periods(connection, [(str(n), True) for n in range(TABLES)] + [("2026", True), ("running", False)])
         yield connection
+
+
+def _fill_periods(connection: psycopg.Connection, periods: list[tuple[str, bool]]) -> None:
+    fill(
+        connection,
+        "int_measures__periods",
+        {"period_kind": "text", "period": "text", "is_closed": "boolean"},
+        [("calendar year", *each) for each in periods],
+    )
 
 
 def _random_counts(rng: np.random.Generator, period: str) -> list[tuple]:
@@ -145,9 +155,11 @@ def test_without_the_second_step_the_attack_succeeds(decided: list[dict]) -> Non
     )
 
 
-def _decide(hot: psycopg.Connection, measure: str, counts: dict[str, tuple[int, int]]) -> dict[str, tuple[bool, bool]]:
+def _decide(
+    hot: psycopg.Connection, measure: str, counts: dict[str, tuple[int, int]], period: str = "2026"
+) -> dict[str, tuple[bool, bool]]:
     people, numerator = (sum(pair[place] for pair in counts.values()) for place in (0, 1))
-    rows = [(measure, "calendar year", "2026", dimension, group, None, True, p, n, n, 0, 0, 0, 0)
+    rows = [(measure, "calendar year", period, dimension, group, None, True, p, n, n, 0, 0, 0, 0)
             for dimension, group, p, n in [("all", "All people", people, numerator), *(("sex", g, p, n) for g, (p, n) in counts.items())]]  # fmt: skip
     fill(hot, "int_measures__group_counts", COUNT_COLUMNS, rows)
     return {
@@ -161,6 +173,13 @@ def test_eleven_is_shown_and_ten_is_hidden_with_the_smallest_other(hot: psycopg.
     hidden = _decide(hot, "m", {"a": (50, 10), "b": (60, 30), "c": (70, 40)})
     assert [group for group, (_, suppressed) in hidden.items() if suppressed] == ["a", "b"]
     assert not any(people for people, _ in hidden.values())
+
+
+def test_what_a_running_period_shows_is_not_small_after_rounding_either(hot: psycopg.Connection) -> None:
+    counts = {"a": (50, 15), "b": (60, 30), "c": (70, 40)}
+    assert not any(suppressed for _, suppressed in _decide(hot, "m", counts).values())
+    running = _decide(hot, "m", counts, "running")
+    assert [group for group, (_, suppressed) in running.items() if suppressed] == ["a", "b"]
 
 
 def test_ten_who_lack_it_are_hidden_like_ten_who_have_it(hot: psycopg.Connection) -> None:

@@ -4,9 +4,11 @@
     A count is small when it, or what is left of its denominator, stands for fewer than the minimum of people. Small counts are
     hidden, and with them, from the smallest upwards, as many others as it takes for the hidden ones of a dimension to be at
     least two, to add up to at least the minimum on both sides, and for the total less everything shown not to be small either.
-    People (denominators) and numerators are protected one after the other; a hidden denominator hides its numerator.
+    Of a period that still runs, counts are shown rounded: the minimum is higher by what two roundings can take away, so that
+    what is shown is not small either. People (denominators) and numerators are protected one after the other; a hidden denominator hides its numerator.
 -#}
 {%- set minimum = policy('disclosure_minimum_cell') -%}
+{%- set rounded_to = policy('disclosure_round_open_periods_to') -%}
 {%- set dimension_key = 'measure_id, period_kind, period, dimension' -%}
 with
 
@@ -16,10 +18,23 @@ catalogue as (
 
 ),
 
+periods as (
+
+    select
+        period_kind,
+        period,
+        {{ minimum }}
+        + case when is_closed or {{ rounded_to }} = 1 then 0 else {{ rounded_to }} end as smallest_shown
+
+    from {{ ref('int_measures__periods') }}
+
+),
+
 counts as (
 
     select
         group_counts.*,
+        periods.smallest_shown,
         -- The other side of the count: people who had none. For visits nobody's absence is published.
         case
             when catalogue.kind = 'proportion' then group_counts.people - group_counts.people_in_numerator
@@ -28,6 +43,7 @@ counts as (
 
     from {{ ref('int_measures__group_counts') }} as group_counts
     inner join catalogue using (measure_id)
+    inner join periods using (period_kind, period)
 
 ),
 
@@ -56,8 +72,8 @@ ranked_people as (
         totals.total_in_numerator,
         totals.total_events,
         totals.total_outside,
-        counts.people < {{ minimum }} as is_small,
-        count(*) filter (where counts.people < {{ minimum }}) over whole as small_cells,
+        counts.people < smallest_shown as is_small,
+        count(*) filter (where counts.people < smallest_shown) over whole as small_cells,
         row_number() over by_size as place,
         sum(counts.people) over by_size as hidden_people,
         totals.total_people - sum(counts.people) over whole + sum(counts.people) over by_size as people_left_over
@@ -80,8 +96,8 @@ people_protected as (
             min(place) filter (
                 where
                     place >= greatest(small_cells, 2)
-                    and hidden_people >= {{ minimum }}
-                    and (people_left_over <= 0 or people_left_over >= {{ minimum }})
+                    and hidden_people >= smallest_shown
+                    and (people_left_over <= 0 or people_left_over >= smallest_shown)
             ) over (partition by {{ dimension_key }}),
             place
         ) as is_people_hidden
@@ -94,7 +110,7 @@ judged as (
 
     select
         *,
-        is_people_hidden or people_in_numerator < {{ minimum }} or people_outside < {{ minimum }} as is_small_numerator
+        is_people_hidden or people_in_numerator < smallest_shown or people_outside < smallest_shown as is_small_numerator
 
     from people_protected
 
@@ -131,11 +147,11 @@ numerators_protected as (
             min(numerator_place) filter (
                 where
                     numerator_place >= greatest(small_numerators, 2)
-                    and hidden_in_numerator >= {{ minimum }}
-                    and hidden_outside >= {{ minimum }}
-                    and (numerator_left_over <= 0 or numerator_left_over >= {{ minimum }})
-                    and (events_left_over <= 0 or events_left_over >= {{ minimum }})
-                    and (outside_left_over <= 0 or outside_left_over >= {{ minimum }})
+                    and hidden_in_numerator >= smallest_shown
+                    and hidden_outside >= smallest_shown
+                    and (numerator_left_over <= 0 or numerator_left_over >= smallest_shown)
+                    and (events_left_over <= 0 or events_left_over >= smallest_shown)
+                    and (outside_left_over <= 0 or outside_left_over >= smallest_shown)
             ) over (partition by {{ dimension_key }}),
             numerator_place
         ) as is_suppressed

@@ -2,7 +2,9 @@
     Exact counts by group, before anything is hidden: restricted, never published. Sums of days and their squares are whole
     numbers, so that a repeated night gives the same bits.
 -#}
-{%- set dimensions = ['sex', 'age_band', 'race_ethnicity', 'language', 'payer', 'zip3'] -%}
+{%- set dimensions = [
+    'sex', 'age_band', 'race_ethnicity', 'language', 'payer', 'zip3', 'gender_identity', 'state', 'rurality', 'svi_quartile'
+] -%}
 {%- set sums = ['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared'] -%}
 with
 
@@ -73,7 +75,11 @@ select
     period,
     dimension,
     subgroup,
-    case when dimension = 'age_band' then array_position(array['0-17', '18-44', '45-64', '65-74', '75 and over'], subgroup) end
+    case dimension
+        when 'age_band' then array_position(array['0-17', '18-44', '45-64', '65-74', '75 and over'], subgroup)
+        -- From the most disadvantaged, as measures of order count.
+        when 'svi_quartile' then array_position(array['4 (most vulnerable)', '3', '2', '1 (least vulnerable)'], subgroup)
+    end
         as subgroup_order,
     subgroup not in ('unknown', 'declined') as is_known_group,
     {%- for sum in sums %}

@@ -13,7 +13,20 @@ people as (
 
 persons as (
 
-    select person_key, sex, race_ethnicity, language, payer, zip3 from {{ ref('int_persons__resolved') }}
+    select
+        persons.person_key,
+        persons.sex,
+        persons.gender_identity,
+        persons.race_ethnicity,
+        persons.language,
+        persons.payer,
+        persons.zip3,
+        persons.state,
+        areas.svi_quartile,
+        areas.rurality
+
+    from {{ ref('int_persons__resolved') }} as persons
+    left join {{ source('geography', 'zip_area') }} as areas on left(persons.postal_code, 5) = areas.zip_code
 
 )
 
@@ -33,7 +46,15 @@ select
     end as age_band,
     coalesce(persons.language, 'unknown') as language,
     coalesce(persons.payer, 'unknown') as payer,
-    coalesce(persons.zip3, 'unknown') as zip3
+    coalesce(persons.zip3, 'unknown') as zip3,
+    coalesce(persons.gender_identity, 'unknown') as gender_identity,
+    coalesce(persons.state, 'unknown') as state,
+    coalesce(persons.rurality, 'unknown') as rurality,
+    case persons.svi_quartile
+        when 1 then '1 (least vulnerable)'
+        when 4 then '4 (most vulnerable)'
+        else coalesce(persons.svi_quartile::text, 'unknown')
+    end as svi_quartile
 
 from people
 inner join persons using (person_key)

@@ -52,7 +52,8 @@ divided as (
         case
             when kind = 'proportion' then people_released::double precision
             -- A tenth of a year: finer sums could be taken apart into single people's days.
-            else round(person_days / 365.25, 1)::double precision
+            when rounded_to = 1 then round(person_days / 365.25, 1)::double precision
+            else (round(person_days / 365.25 / rounded_to) * rounded_to)::double precision
         end as denominator
 
     from counted
