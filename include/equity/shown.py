@@ -221,7 +221,9 @@ def _gap(period: str, one: Any, other: Any) -> Gap:
     return Gap(period, one.is_period_closed, apart, apart - reach, apart + reach)
 
 
-def _summaries(name: str, shown: Sequence[Any], left_out: int, reference: str | None, measure: Any) -> Iterable[Summary]:
+def _summaries(
+    name: str, shown: Sequence[Any], left_out: int, reference: str | None, measure: Any
+) -> Iterable[Summary]:
     known = [row for row in shown if row.is_known_group and row.denominator]
     is_ordered = name in ORDERED_DIMENSIONS and all(row.subgroup_order for row in known)
     is_whole = not (is_ordered and left_out)  # measures of order need every group

@@ -14,10 +14,8 @@ from include.quality.redaction import redact
 from include.settings import Settings
 from include.sources.byte_stream import read_blocks, read_line_blocks
 from include.sources.items import BrokenContainerError, Document
-from include.sources.registry import Source, find_source
+from include.sources.registry import Source, find_source, reader_of
 from include.warehouse.connect import connect
-
-LINES_OF_TEXT = ("fhir_bulk", "fhir_api", "csv", "database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,8 @@ def _shape(books: psycopg.Connection, opener: Opener, refused: Refused) -> str |
 def _content_at(opener: Opener, landed: LandedObject, place: int) -> bytes | None:
     """The bytes of the record at a place. Of a kind that is not lines, only what its reader could take apart."""
     try:
-        if opener.source.kind in LINES_OF_TEXT and landed.file.role != "deleted":
+        reader = reader_of(opener.source)
+        if reader.HAS_CONTRACT or (getattr(reader, "READS_LINES", False) and landed.file.role == "data"):
             return _line_at(opener, landed, place)
         items = (item for item in read_items(opener, landed) if isinstance(item, Document))
         return next((item.content for item in items if item.place == place), None)
