@@ -78,7 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     deck = commands.add_parser("deck", help="evaluate a folder of test cases with the night's measure models")
     deck.add_argument("path", type=Path, help="a deck (a folder with cases/) or a folder of several")
     deck.add_argument(
-        "--out", type=Path, default=Path("measures.csv"), help="CSV to write: a row a case and population"
+        "--out",
+        type=Path,
+        default=Path("measures.csv"),
+        help="CSV to write: a row a case, expected and actual of each population",
     )
     deck.set_defaults(run=_deck)
     terminology = commands.add_parser(

@@ -1,11 +1,12 @@
-"""``make measures DECK=path OUT=results.csv``: evaluate decks, write a row a case and population, say where they differ."""
+"""``make measures DECK=path OUT=results.csv``: evaluate decks, write a row a case, say where they differ."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from include.measures.deck import POPULATIONS, Case, Deck, find_decks, read_case
@@ -101,21 +102,46 @@ def _note(measure: str | None, outcome: Outcome) -> str:
 
 
 def write_csv(results: Sequence[Result], out: Path) -> None:
-    """Write one row a result."""
+    """Write one row a case: ``expected_<population>`` and ``actual_<population>`` of each, empty where the case has none."""
+    counted = [f"{said}_{_word(name)}" for name in POPULATIONS for said in ("expected", "actual")]
     with out.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Result)], lineterminator="\n")
+        writer = csv.DictWriter(stream, ["measure", "case", "title", *counted, "agree", "note"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(map(asdict, results))
+        writer.writerows(_case_row(of_case) for of_case in _by_case(results))
+
+
+def _by_case(results: Sequence[Result]) -> Iterator[list[Result]]:
+    for _, of_case in groupby(results, key=lambda each: (each.measure, each.case)):
+        yield list(of_case)
+
+
+def _case_row(of_case: Sequence[Result]) -> dict[str, str]:
+    first = of_case[0]
+    row = {"measure": first.measure, "case": first.case, "title": first.title, "note": first.note}
+    for each in of_case:
+        if each.population:
+            row[f"expected_{_word(each.population)}"] = each.expected
+            row[f"actual_{_word(each.population)}"] = each.actual
+    return {**row, "agree": _agree(of_case)}
+
+
+def _agree(of_case: Sequence[Result]) -> str:
+    """The worst of a case's populations."""
+    return max((each.agree for each in of_case), key=list(_WORDS).index)
+
+
+def _word(population: str) -> str:
+    return population.replace("-", "_")
 
 
 def shown(results: Sequence[Result]) -> Iterator[str]:
-    """Lines for the terminal: a row a case and population, what is missing, and the disagreements at the end."""
-    yield f"{'measure':8} {'case':38} {'population':22} expected actual  agree"
-    for each in results:
-        yield (
-            f"{each.measure:8} {each.case[:38]:38} {each.population or '-':22} {each.expected or '-':>8} {each.actual or '-':>6}"
-            f"  {each.agree}"
-        )
+    """Lines for the terminal: a row a case, expected/actual of each population, then what is missing and what differs."""
+    yield f"{'measure':8} {'case':38} " + " ".join(f"{short:>5}" for short in _SHORT.values()) + "  agree"
+    for of_case in _by_case(results):
+        told = {each.population: f"{each.expected}/{each.actual or '-'}" for each in of_case if each.population}
+        cells = " ".join(f"{told.get(name, ''):>5}" for name in _SHORT)
+        yield f"{of_case[0].measure:8} {of_case[0].case[:38]:38} {cells}  {_agree(of_case)}"
+    yield "expected/actual of " + ", ".join(f"{short} {name}" for name, short in _SHORT.items())
     yield ""
     yield from _summary(results)
 
@@ -139,6 +165,9 @@ def _summary(results: Sequence[Result]) -> Iterator[str]:
 
 
 _WORDS = {"yes": "agree in every population", "no": "differ", "not evaluated": "not evaluated"}
+
+
+_SHORT = dict(zip(POPULATIONS, ("IP", "DEN", "DENEX", "DENXC", "NUM"), strict=True))
 
 
 def _states(results: Sequence[Result], measure: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from dataclasses import dataclass
@@ -97,7 +98,11 @@ def test_the_command_evaluates_a_folder_of_decks_says_what_is_missing_and_goes_o
     assert {each.agree for each in results if each.population} == {"yes", "no"}
     out = tmp_path / "results.csv"
     write_csv(results, out)
-    assert out.read_text().splitlines()[0] == "measure,case,title,population,expected,actual,agree,note"
+    with out.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len({(each.measure, each.case) for each in results}), "one row a case"
+    assert {row["agree"] for row in rows} == {"yes", "no", "not evaluated"}
+    assert all(row["expected_denominator"] == row["actual_denominator"] for row in rows if row["agree"] == "yes")
     lines = list(shown(results))
     assert any("value sets missing: ESRD Monthly Outpatient Services" in line for line in lines)
     assert lines[-1].endswith("cases agree in every population")

@@ -58,7 +58,9 @@ def test_only_the_person_leaves_landing_and_the_next_pull_refuses_them(fresh_hot
     refused = feed.ask(
         "select reason_code, count(*)::int from quality.quarantine where source = %s group by 1", feed.name
     )
-    assert refused == [("erased_person", 1)], "the row or resource that is news; what did not change is not asked for again"
+    assert refused == [("erased_person", 1)], (
+        "the row or resource that is news; what did not change is not asked for again"
+    )
     in_hot = "select count(*)::int from lifecycle.record where person_token = %s and tier = 'hot'"
     assert feed.ask(in_hot, token_of(feed.settings, feed.name, P1)) == [(0,)]
     assert feed.ask(in_hot, token_of(feed.settings, feed.name, P2)) == [(3,)]
