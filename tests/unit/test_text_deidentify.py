@@ -47,6 +47,10 @@ def test_offsets_are_code_points_of_the_text_and_spans_do_not_overlap():
     assert all(one.end <= other.start for one, other in zip(found, found[1:], strict=False))
 
 
+def test_a_bracket_that_opened_before_the_number_stays():
+    assert rewrite("Seen (MRN 00482913) today, call (617) 555-0192.") == "Seen (MRN [MRN]) today, call [PHONE]."
+
+
 def test_of_overlapping_spans_nothing_is_given_back():
     joined = join([Span(0, 5, "NAME", 5), Span(3, 9, "LOCATION", 6), Span(9, 12, "LOCATION", 4), Span(20, 22, "ID")])
     assert joined == [Span(0, 12, "LOCATION", 6), Span(20, 22, "ID")]

@@ -98,6 +98,7 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
                 begin, stop = (
                     _widen(text, found.start(), found.end()) if said not in (None, PHONE, FAX) else found.span()
                 )
+                stop -= _closes_from_outside(text[begin:stop])
                 taken.append((begin, stop))
                 yield Span(begin, stop, said or label, 8)
     place = start
@@ -126,7 +127,7 @@ def _plain(text: str, start: int, end: int, today: date) -> Iterator[Span]:
     if spaced and 6 <= sum(map(str.isdigit, spaced[0])) <= 15 and " " in spaced[0].strip():
         said = _cue(text, spaced.start())
         first, last = spaced.span()
-        last -= spaced[0].endswith(")") and "(" not in spaced[0]
+        last -= _closes_from_outside(spaced[0])
         if said:
             yield Span(first, last, said, 7)
             return
@@ -137,6 +138,11 @@ def _plain(text: str, start: int, end: int, today: date) -> Iterator[Span]:
         span = _one(text, piece.start(), piece.end(), today)
         if span:
             yield span
+
+
+def _closes_from_outside(found: str) -> bool:
+    """Does a bracket close here that opened before the number?"""
+    return found.endswith(")") and "(" not in found
 
 
 def _is_phone_like(spaced: str) -> bool:
