@@ -15,6 +15,7 @@ from psycopg import sql
 from include.intake.load import load_source
 from include.intake.promote import promote_batch
 from include.landing.land import LandResult, land_source
+from include.local_stack.home import write_private
 from include.quality.gate import check_batch
 from include.settings import Settings
 from include.warehouse.connect import connect, url
@@ -72,7 +73,7 @@ class Feed:
         """A source that no other test has; ``secrets`` become files where the stack keeps its own."""
         name = f"east_{uuid4().hex[:10]}"
         for secret, text in (secrets or {}).items():
-            (settings.secrets_dir / secret).write_text(text)
+            write_private(settings.secrets_dir / secret, text)
         path = folder / "sources.yml"
         path.write_text(yaml.safe_dump({"sources": [{"name": name, "kind": kind, **words}]}))
         return cls(replace(settings, sources_file=path), name)

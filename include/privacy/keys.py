@@ -51,7 +51,8 @@ def get_or_create(books: psycopg.Connection, keyring: Keyring, key_ids: Iterable
     """
     wanted = list(dict.fromkeys(key_ids))
     found = _fetch(books, keyring, wanted)
-    missing = [key_id for key_id in wanted if key_id not in found.keys and key_id not in found.destroyed]
+    # In one order everywhere: two loads that store the same keys the other way round would wait for each other.
+    missing = sorted(key_id for key_id in wanted if key_id not in found.keys and key_id not in found.destroyed)
     if not missing:
         return found
     made = {key_id: os.urandom(KEY_BYTES) for key_id in missing}

@@ -9,6 +9,7 @@ import pytest
 
 from include.errors import SettingsError
 from include.landing import land, pulls
+from include.local_stack.home import write_private
 from include.settings import Settings
 from include.sources import database_pull
 from include.sources.pulling import PullJob, Unbooked
@@ -77,7 +78,7 @@ def system(request, settings: Settings, tmp_path) -> Iterator[SqliteSystem | Pos
 def feed_of(settings: Settings, system, tmp_path, contract: str = CONTRACT, **words) -> Feed:
     (tmp_path / "east.yml").write_text(contract)
     feed = Feed.of(settings, tmp_path, "database", url_secret="east_url", contract="east.yml", tries=1, **words)
-    (settings.secrets_dir / "east_url").write_text(system.url + "\n")
+    write_private(settings.secrets_dir / "east_url", system.url + "\n")
     return feed
 
 
@@ -345,7 +346,7 @@ def test_a_database_that_is_not_there_is_a_missing_source(settings, tmp_path):
 def test_a_secret_that_is_missing_or_no_url_stops_the_night(settings, tmp_path):
     system = SqliteSystem(tmp_path)
     feed = feed_of(settings, system, tmp_path)
-    (settings.secrets_dir / "east_url").write_text("hospital:Zebedee@nowhere")
+    write_private(settings.secrets_dir / "east_url", "hospital:Zebedee@nowhere")
     with pytest.raises(SettingsError, match="the secret east_url is no SQLAlchemy URL") as problem:
         feed.land()
     assert "Zebedee" not in str(problem.value)

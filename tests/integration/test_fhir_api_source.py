@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from include.landing import land, pulls
+from include.local_stack.home import write_private
 from tests.fhir_server import Fault, MisbehavingServer, serve
 from tests.source_systems import NAME, NIGHT, Feed, everything_in_clear
 
@@ -156,7 +157,7 @@ def test_neither_names_nor_urls_nor_tokens_are_kept_in_clear(fresh_hot, tmp_path
     server.faults = [Fault("/files/job1/0", "status", 503, 99)]
     auth = {"client_id": "us", "key_secret": "east_key", "algorithm": "ES384"}
     feed = feed_of(fresh_hot, tmp_path, server, export="system", auth=auth)
-    (fresh_hot.secrets_dir / "east_key").write_text(pem)
+    write_private(fresh_hot.secrets_dir / "east_key", pem)
     feed.night()
     shown = everything_in_clear(fresh_hot)
     assert feed.name in shown
