@@ -24,8 +24,11 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     from include.lifecycle.move import apply_plan
     from include.lifecycle.plan import plan_night
     from include.nights import open_night
+    from include.privacy.consent import refresh_opt_outs
     from include.privacy.text.notes import deidentify_notes
+    from include.quality.catalogue.assess import assess_batches
     from include.quality.gate import check_batch
+    from include.quality.outward import tell_machines
     from include.reports.night import write_report
     from include.sources.registry import load_sources
     from include.verdict import close_night
@@ -38,6 +41,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
         batches: list[str] = []
         yield f"land {source.name}", lambda name=source.name: land_source(name, night)
         yield f"load {source.name}", lambda name=source.name, found=batches: found.extend(load_source(name, night))
+        yield f"assess {source.name}", lambda found=batches: assess_batches(found)
         yield (
             f"check {source.name}",
             lambda found=batches: found.__setitem__(
@@ -45,7 +49,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
             ),
         )
         yield f"promote {source.name}", lambda found=batches: [promote_batch(batch) for batch in found]
-    yield "resolve", lambda: resolve_persons(night)
+    yield "resolve", lambda: (resolve_persons(night), refresh_opt_outs(night))
     yield "notes", lambda: deidentify_notes(night, settings)
     yield "build", lambda: build_marts(night, settings)
     yield "audit", lambda: audit_candidate(night, settings)
@@ -53,7 +57,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     yield "plan", lambda: plan_night(night)
     yield "move", lambda: apply_plan(night)
     yield "close", lambda: close_night(night, settings)
-    yield "report", lambda: write_report(night, settings)
+    yield "report", lambda: (write_report(night, settings), tell_machines(night, settings))
 
 
 def run_night(night: date, settings: Settings) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -44,6 +46,25 @@ def test_every_source_is_landed_loaded_checked_and_promoted_by_a_mapped_group(ni
     steps = [f"extract.{verb}" for verb in ("land", "load", "check", "promote")]
     assert [task.task_id for task in nightly.topological_sort() if task.task_id.startswith("extract.")] == steps
     assert all(nightly.get_task(step).get_closest_mapped_task_group() is not None for step in steps)
+
+
+def test_the_night_that_is_killed_and_timed_calls_what_the_dag_calls():
+    project = Path(__file__).parents[2]
+    in_airflow = {
+        called
+        for module in ("steps", "tiering")
+        for called in _imported_from_include(project / "plugins" / "plumbline_airflow" / f"{module}.py")
+    }
+    assert _imported_from_include(project / "bench" / "one_night.py") == in_airflow - {
+        "include.alerts.tell.tell_verdict"
+    }
+
+
+def _imported_from_include(file: Path) -> set[str]:
+    imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {
+        f"{node.module}.{name.name}" for node in imports if node.module.startswith("include.") for name in node.names
+    }
 
 
 def test_one_source_s_failure_stops_none_of_what_follows(nightly):

@@ -1,3 +1,5 @@
+{#- Analysed, since without an idea of its size Postgres compared every order with every coding. -#}
+{{ config(post_hook="analyze {{ this }} (kind, status, medication_key, code)") }}
 -- What a request names by reference (Medication/…) gets that product's code.
 with
 
