@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
@@ -126,9 +127,7 @@ def _require_judged(books: psycopg.Connection, row: _Row) -> None:
 
 def _insert(books: psycopg.Connection, row: _Row, sequence: int) -> int:
     """Rows to raw and, for each, where it lives. Returns how many."""
-    intake = row.batch.table
-    for (data_class,) in books.execute(sql.SQL("select distinct data_class from {}").format(intake)).fetchall():
-        books.execute("select raw.ensure_partitions(%s, %s, %s)", [row.raw_table, data_class, row.night])
+    intake, added = row.batch.table, _ensure_partitions(books, row)
     names = [
         found[0]
         for found in books.execute(
@@ -159,7 +158,28 @@ def _insert(books: psycopg.Connection, row: _Row, sequence: int) -> int:
         ),
         same,
     )
+    _gather_statistics(books, added)
     return inserted
+
+
+def _ensure_partitions(books: psycopg.Connection, row: _Row) -> Counter[str]:
+    """Make the partitions that the batch's rows go to. Returns how many go to each."""
+    added: Counter[str] = Counter()
+    classes = sql.SQL("select data_class, count(*) from {} group by 1").format(row.batch.table)
+    for data_class, rows in books.execute(classes).fetchall():
+        found = books.execute("select raw.ensure_partitions(%s, %s, %s)", [row.raw_table, data_class, row.night])
+        added[found.fetchone()[0]] += rows
+    return added
+
+
+def _gather_statistics(books: psycopg.Connection, added: Counter[str]) -> None:
+    """Let the next steps plan by what is in raw now; where little came, autovacuum's statistics are good enough."""
+    gathered = [
+        books.execute("select raw.gather_statistics(%s, %s)", [leaf, rows]).fetchone()[0]
+        for leaf, rows in added.items()
+    ]
+    if any(gathered):
+        books.execute("analyze lifecycle.record (record_id, source, dataset, person_token, batch_seq, tier)")
 
 
 def _tidy(books: psycopg.Connection, row: _Row) -> PromoteResult:

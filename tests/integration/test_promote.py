@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -127,3 +128,27 @@ def test_a_promotion_killed_anywhere_is_finished_by_the_next(source: Delivery, m
     assert len(source.rows("resource", "raw")) in (0, 3), "all or nothing"
     assert promote_batch(batch, source.settings).promoted == 3
     assert len(source.rows("resource", "raw")) == 3 and not source.exists(batch)
+
+
+def test_what_was_promoted_has_statistics_for_the_steps_after_it(source: Delivery) -> None:
+    (batch,) = source.load()
+    promote_batch(source.pass_gate(batch), source.settings)
+    with connect("postgres", "hot", source.settings) as books:
+        leaf = books.execute(
+            "select relname from raw.resource r join pg_class on pg_class.oid = r.tableoid where source = %s limit 1",
+            [source.name],
+        ).fetchone()[0]
+    with connect("loader", "hot", source.settings) as books:
+        assert books.execute("select raw.gather_statistics(%s, 0)", [leaf]).fetchone()[0] is False
+        assert books.execute("select raw.gather_statistics(%s, 1000000000)", [leaf]).fetchone()[0] is True
+    with connect("postgres", "hot", source.settings) as books:
+        known = {
+            row[0]
+            for row in books.execute("select attname from pg_stats where schemaname = 'raw' and tablename = %s", [leaf])
+        }
+    assert {"record_id", "person_token", "resource_type", "batch_seq"} <= known and not known & {"body", "sealed"}
+
+
+def test_statistics_are_gathered_of_partitions_of_raw_alone(source: Delivery) -> None:
+    with connect("loader", "hot", source.settings) as books, pytest.raises(psycopg.errors.RaiseException):
+        books.execute("select raw.gather_statistics('pg_authid', 1)")
