@@ -116,6 +116,7 @@ def build(
     )
     made = sql.SQL("create temporary table {} as {}").format(sql.Identifier(subject.name), body)
     rows = books.execute(made).rowcount
+    _gather_statistics(books, subject)
     brought = frozenset().union(*(names for _, names in selects))
     if rows and subject.resource_type == "Patient":
         _remember_people(books, subject, delivery)
@@ -123,6 +124,12 @@ def build(
         _remember_visits(books, subject)
     (data_class,) = books.execute(sql.SQL("select max(data_class) from {}").format(table_of(subject))).fetchone()
     return Flat(subject, rows, brought, data_class)
+
+
+def _gather_statistics(books: psycopg.Connection, subject: Subject) -> None:
+    """Temporary tables never get statistics by themselves; a check that joins two would compare each row with each."""
+    keys = sql.SQL(", ").join(map(sql.Identifier, ("resource_id", "person_token", *subject.references)))
+    books.execute(sql.SQL("analyze {} ({})").format(table_of(subject), keys))
 
 
 def _make_empty(books: psycopg.Connection, subject: Subject) -> None:
