@@ -30,7 +30,7 @@ class Hook(HTTPServer):
 
     def __init__(self, *answers: int) -> None:
         super().__init__(("127.0.0.1", 0), _TakePost)
-        self.answers, self.bodies = list(answers), []
+        self.answers, self.bodies, self.elsewhere = list(answers), [], None
 
     @property
     def url(self) -> str:
@@ -41,6 +41,12 @@ class _TakePost(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0])
+        if self.server.elsewhere:
+            self.send_header("Location", self.server.elsewhere)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
@@ -145,6 +151,25 @@ def test_a_webhook_that_fails_twice_gets_the_message_at_the_third_try(message):
     for hook in serving(Hook(500, 503, 204)):
         assert list(deliver(message, [Webhook(hook.url)], wait=waits.append)) == []
         assert (len(hook.bodies), waits) == (3, [0, 2, 8])
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_webhook_that_sends_us_elsewhere_has_not_taken_the_message(hook: Hook, message, status):
+    for moved in serving(Hook(status)):
+        moved.elsewhere = hook.url
+        with pytest.raises(AlertError, match=rf"did not take the message \(status {status}\)"):
+            Webhook(moved.url).send(message)
+    assert hook.bodies == []
+
+
+@pytest.mark.parametrize(
+    "address", ["hooks.example.org/a-secret-token", "http://[a-secret-token", "gopher://a-secret-token"]
+)
+def test_an_address_that_is_none_is_an_undelivered_message_and_not_shown(hook: Hook, message, address):
+    channels = [Webhook(address), Webhook(hook.url)]
+    (undelivered,) = deliver(message, channels, wait=lambda seconds: None)
+    assert "a-secret-token" not in str(undelivered)
+    assert len(hook.bodies) == 1
 
 
 def test_one_dead_channel_does_not_silence_the_other(hook: Hook, message):
