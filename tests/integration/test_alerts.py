@@ -16,9 +16,9 @@ from include.alerts.message import message_for
 from include.alerts.tell import RedNightError, close_and_tell_unfinished, deliver, tell_verdict
 from include.errors import SettingsError
 from include.local_stack.ports import find_free_ports
-from include.nights import open_night, record_failure
+from include.nights import open_night, record_failure, step
 from include.settings import Settings
-from include.verdict import close_night
+from include.verdict import NEEDED_STEPS, close_night
 from include.warehouse.connect import connect
 
 NIGHT = date(2026, 11, 23)
@@ -93,7 +93,7 @@ def mailbox() -> Iterator[Any]:
 
 @pytest.fixture
 def message():
-    return message_for(NIGHT, "amber", AMBER, "reports/2026-11-23.html")
+    return message_for(NIGHT, "amber", AMBER, "reports/2026-11-23.html", True)
 
 
 def close_as(settings: Settings, verdict: str, reasons: list[dict]) -> None:
@@ -201,6 +201,23 @@ def test_a_red_night_is_told_and_raises(fresh_hot: Settings, hook: Hook, monkeyp
     with pytest.raises(RedNightError, match=r"2026-11-23 is red: red: leak: clinical.reports.display \(2\)"):
         tell_verdict(NIGHT, fresh_hot)
     assert [body["published"] for body in hook.bodies] == [False]
+
+
+def test_a_night_that_failed_after_publishing_does_not_say_that_analysts_see_the_last_one(
+    fresh_hot: Settings, hook: Hook, monkeypatch
+):
+    monkeypatch.setenv("PLUMBLINE_ALERT_WEBHOOK", hook.url)
+    open_night(NIGHT, fresh_hot)
+    for name in NEEDED_STEPS:
+        with step(NIGHT, name, settings=fresh_hot):
+            pass
+    record_failure(NIGHT, "move", "MoveError", fresh_hot)
+    assert close_night(NIGHT, fresh_hot) == "red"
+    with pytest.raises(RedNightError, match="the step 'move' failed"):
+        tell_verdict(NIGHT, fresh_hot)
+    (body,) = hook.bodies
+    assert body["published"] is True
+    assert body["text"].startswith("Night 2026-11-23 is red: published, but a step after it failed.")
 
 
 def test_a_night_that_was_stopped_is_closed_red_and_told_once(fresh_hot: Settings, hook: Hook, monkeypatch):
