@@ -216,7 +216,8 @@ def _file(
 def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> list[Unit]:
     """When the youngest person of a file was born, where the file would end today and its class keeps minors' records longer.
 
-    A year or a month alone counts from its last day: nobody's record ends early for want of a birthday.
+    A year or a month alone counts from its last day, and what any source says of the person counts for the records of all:
+    nobody's record ends early for want of a birthday.
     """
     ending = [
         unit.file_id
@@ -228,13 +229,14 @@ def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> l
     if not ending:
         return files
     rows = hot.execute(
-        """select r.file_id, max(case length(e.birth_date) when 4 then e.birth_date || '-12-31'
-                                 when 7 then ((e.birth_date || '-01')::date + interval '1 month - 1 day')::date::text else left(e.birth_date, 10) end)
-           from lifecycle.record r join restricted.person_evidence e using (person_token)
-           where r.file_id = any(%s) and e.birth_date is not null group by 1""",
+        """select r.file_id, max(e.born_by) from lifecycle.record r
+           left join restricted.person_link named using (person_token)
+           left join restricted.person_link same on same.person_key = named.person_key
+           join restricted.person_evidence e on e.person_token = coalesce(same.person_token, r.person_token)
+           where r.file_id = any(%s) and e.born_by is not null group by 1""",
         [ending],
     ).fetchall()
-    born = {file_id: date.fromisoformat(day) for file_id, day in rows}
+    born = dict(rows)
     return [replace(unit, youngest_born=born[unit.file_id]) if unit.file_id in born else unit for unit in files]
 
 
