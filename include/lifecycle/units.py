@@ -240,6 +240,19 @@ def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> l
     return [replace(unit, youngest_born=born[unit.file_id]) if unit.file_id in born else unit for unit in files]
 
 
+def held_in_landing(hot) -> dict[tuple[str, date], set[int]]:
+    """Source and night -> ids of holds whose person has a record in what was delivered then and is still there."""
+    held = defaultdict(set)
+    for hold_id, source, night in hot.execute(
+        """select distinct t.hold_id, o.source, o.first_night
+           from lifecycle.held_person t join lifecycle.record r using (person_token) join lifecycle.batch b using (batch_seq)
+           join lifecycle.batch_object x using (batch_id)
+           join lifecycle.landing_object o on o.source = x.source and o.sha256 = x.sha256 where o.removed_night is null"""
+    ):
+        held[source, night].add(hold_id)
+    return held
+
+
 def read_landing(hot) -> list[Unit]:
     """What each source delivered in each night and is still there as received."""
     rows = hot.execute(
@@ -252,14 +265,7 @@ def read_landing(hot) -> list[Unit]:
                                     and coalesce(q.object_sha256, o.sha256) = o.sha256))
            from lifecycle.landing_object o where o.removed_night is null group by 1, 2 order by 1, 2"""
     ).fetchall()
-    held = defaultdict(set)
-    for hold_id, source, night in hot.execute(
-        """select distinct t.hold_id, o.source, o.first_night
-           from lifecycle.held_person t join lifecycle.record r using (person_token) join lifecycle.batch b using (batch_seq)
-           join lifecycle.batch_object x using (batch_id)
-           join lifecycle.landing_object o on o.source = x.source and o.sha256 = x.sha256 where o.removed_night is null"""
-    ):
-        held[source, night].add(hold_id)
+    held = held_in_landing(hot)
     return [
         Unit(
             f"landing/{source}/{night}",
