@@ -38,7 +38,6 @@ class Settings:
     day: date | None
     timezone: ZoneInfo
     strict: bool
-    alert_webhook: str | None
     escrow_recipient: str | None = None
 
     @classmethod
@@ -71,7 +70,6 @@ class Settings:
             day=date.fromisoformat(day) if day else None,
             timezone=ZoneInfo(known.get("PLUMBLINE_TIMEZONE", "UTC")),
             strict=known.get("STRICT", "") not in ("", "0", "false", "no"),
-            alert_webhook=known.get("PLUMBLINE_ALERT_WEBHOOK"),
             escrow_recipient=known.get("PLUMBLINE_ESCROW_RECIPIENT"),
         )
 

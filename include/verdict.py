@@ -57,6 +57,11 @@ class Facts:
     findings: tuple[tuple[str, str, int, str], ...]  # finding, subject, failures, promise
     alarms: tuple[str, ...] = ()  # what looks wrong in the measures although nothing failed
 
+    @property
+    def is_published(self) -> bool:
+        """Whether analysts see this night. A step that fails after publishing, such as tiering, is red all the same."""
+        return "publish" in self.done_steps
+
 
 def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
     """The verdict and every reason for it, worst first. Green needs every step done and nothing to say."""
@@ -110,14 +115,15 @@ def close_night(night: date, settings: Settings | None = None) -> str:
 
     settings = settings or Settings.from_environment(os.environ)
     with connect("publisher", "hot", settings) as hot:
-        verdict, reasons = decide_verdict(read_facts(hot, night))
+        facts = read_facts(hot, night)
+        verdict, reasons = decide_verdict(facts)
         hot.execute(
             # A night whose very opening failed has no row yet; it gets its verdict all the same.
             """insert into lifecycle.night (verdict, reasons, finished_at, published, night)
                values (%s, %s, clock_timestamp(), %s, %s)
                on conflict (night) do update set verdict = excluded.verdict, reasons = excluded.reasons,
                    finished_at = excluded.finished_at, published = excluded.published""",
-            [verdict, json.dumps([asdict(reason) for reason in reasons]), verdict != "red", night],
+            [verdict, json.dumps([asdict(reason) for reason in reasons]), facts.is_published, night],
         )
         hot.execute(
             "select audit.append('night.closed', %s, jsonb_build_object('verdict', %s::text))", [str(night), verdict]

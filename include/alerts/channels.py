@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import smtplib
 import ssl
@@ -30,16 +31,26 @@ class Webhook:
     name: str = "webhook"
 
     def send(self, message: Message) -> None:
-        """POST the message; raises AlertError on anything but a 2xx."""
+        """POST the message; raises AlertError on anything but a 2xx, also where the address is none."""
         body = json.dumps(message.as_json()).encode()
-        request = urllib.request.Request(self.url, data=body, headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS):
+            request = urllib.request.Request(self.url, data=body, headers={"Content-Type": "application/json"})
+            with _OPENER.open(request, timeout=_SECONDS):
                 return
         except urllib.error.HTTPError as refusal:
             raise _undelivered("the webhook", f"status {refusal.code}") from None
-        except OSError as problem:
+        except (OSError, ValueError, http.client.HTTPException) as problem:
             raise _undelivered("the webhook", type(problem).__name__) from None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would be sent on as a GET without its body: the message lost, and its address told to another."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ _MEANING = {
     "red": "NOT published; analysts still see the last good night",
     "green": "published, nothing to report",
 }
+_FAILED_LATER = "published, but a step after it failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,24 @@ class Message:
     verdict: str
     reasons: tuple[str, ...]
     report: str | None
+    is_published: bool
+
+    @property
+    def meaning(self) -> str:
+        """What the verdict means for those who read the marts."""
+        return _FAILED_LATER if self.verdict == "red" and self.is_published else _MEANING[self.verdict]
 
     @property
     def subject(self) -> str:
         """One line, for a mail's subject."""
-        return f"Plumbline {self.night}: {self.verdict}, {_MEANING[self.verdict].split(';')[0]}"
+        return f"Plumbline {self.night}: {self.verdict}, {self.meaning.split(';')[0]}"
 
     @property
     def text(self) -> str:
         """The whole message as plain text."""
         shown = [f"- {reason}" for reason in self.reasons[:_MOST_REASONS]]
         more = len(self.reasons) - _MOST_REASONS
-        lines = [f"Night {self.night} is {self.verdict}: {_MEANING[self.verdict]}.", *shown]
+        lines = [f"Night {self.night} is {self.verdict}: {self.meaning}.", *shown]
         lines += [f"- and {more} more"] if more > 0 else []
         lines += [f"Report: {self.report}"] if self.report else []
         return "\n".join(lines)
@@ -45,12 +52,13 @@ class Message:
             "platform": "plumbline",
             "night": self.night.isoformat(),
             "verdict": self.verdict,
-            "published": self.verdict != "red",
+            "published": self.is_published,
             "reasons": list(self.reasons),
             "report": self.report,
         }
 
 
-def message_for(night: date, verdict: str, reasons: Sequence[dict], report: str | None) -> Message:
+def message_for(night: date, verdict: str, reasons: Sequence[dict], report: str | None, is_published: bool) -> Message:
     """A message from a row of lifecycle.night; ``reasons`` as close_night wrote them."""
-    return Message(night, verdict, tuple(f"{reason['level']}: {reason['text']}" for reason in reasons), report)
+    told = tuple(f"{reason['level']}: {reason['text']}" for reason in reasons)
+    return Message(night, verdict, told, report, is_published)

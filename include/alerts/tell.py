@@ -17,7 +17,7 @@ _TRIES_AFTER_SECONDS = (0, 2, 8)
 
 
 class RedNightError(PlumblineError):
-    """A promise is broken: nothing was published."""
+    """A promise is broken: nothing was published, or a step after publishing failed."""
 
 
 def tell_verdict(night: date, settings: Settings | None = None) -> str:
@@ -57,7 +57,7 @@ def read_message(night: date, settings: Settings) -> Message:
     """The night's message from lifecycle.night. Raises RedNightError where the night has no verdict."""
     with connect("publisher", "hot", settings) as books:
         row = books.execute(
-            "select verdict, reasons, report_path from lifecycle.night where night = %s and verdict is not null",
+            "select verdict, reasons, report_path, published from lifecycle.night where night = %s and verdict is not null",
             [night],
         ).fetchone()
     if row is None:

@@ -25,6 +25,7 @@ NEWEST_PATIENTS = """
         person_token, source,
         case when is_deleted then '{}' else coalesce(match_tokens, '{}') end as match_tokens,
         case when birth_date like '____-__-__' then birth_date end as birth_date,
+        restricted.born_by(birth_date) as born_by,
         case when lower(left(sex, 1)) in ('f', 'm') then lower(left(sex, 1)) end as sex,
         is_deleted, valid_from, received_at, batch_seq,
         case
@@ -45,6 +46,7 @@ NEWEST_PATIENTS = """
 UPDATE_EVIDENCE = """
     update restricted.person_evidence as known
     set source = newest.source, match_tokens = newest.match_tokens, birth_date = newest.birth_date, sex = newest.sex,
+        born_by = coalesce(newest.born_by, known.born_by),
         is_deleted = newest.is_deleted, batch_seq = newest.batch_seq, same_as = newest.same_as,
         valid_from = coalesce(newest.valid_from, known.valid_from, newest.received_at)
     from newest_patient as newest
@@ -54,8 +56,9 @@ UPDATE_EVIDENCE = """
 
 ADD_EVIDENCE = """
     insert into restricted.person_evidence
-        (person_token, source, match_tokens, birth_date, sex, is_deleted, valid_from, batch_seq, same_as)
-    select person_token, source, match_tokens, birth_date, sex, is_deleted, coalesce(valid_from, received_at), batch_seq, same_as
+        (person_token, source, match_tokens, birth_date, born_by, sex, is_deleted, valid_from, batch_seq, same_as)
+    select person_token, source, match_tokens, birth_date, born_by, sex, is_deleted, coalesce(valid_from, received_at), batch_seq,
+        same_as
     from newest_patient
     on conflict do nothing
 """

@@ -114,10 +114,10 @@ def _leave_asked(books: psycopg.Connection, batch: Batch, refusals: Refusals, ro
     """Of objects read again, keep what was asked for; the rest was received before. Returns how many, by object."""
     asked = replays.asked_places(books, batch)
     known = replays.remove_unasked(books, batch, asked)
+    refused_before = refusals.forget_unasked(asked)
     for number, landed in enumerate(batch.objects, 1):
-        refused_before = refusals.forget_unasked(landed.sha256, asked)
-        rows[number] += refused_before
-        known[number] += refused_before
+        rows[number] += refused_before[landed.sha256]
+        known[number] += refused_before[landed.sha256]
     return known
 
 

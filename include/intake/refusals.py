@@ -37,7 +37,7 @@ class Refusals:
     """What a batch refused so far, by object. A million refusals do not fill the memory."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, mode="w+")  # noqa: SIM115 - lives as long as the batch
+        self._file = _empty_file()
         self.counts: Counter[str] = Counter()
         self._mark = 0
         self._marked: Counter[str] = Counter()
@@ -81,19 +81,20 @@ class Refusals:
         self._file.write(json.dumps(line) + "\n")
         self.counts[sha256] += records
 
-    def forget_unasked(self, sha256: str, asked: Container[tuple[str, str]]) -> int:
-        """Forget refusals of an object in places nobody asked for again (none if all of it was). Returns how many records."""
-        if (sha256, "file") in asked:
-            return 0
+    def forget_unasked(self, asked: Container[tuple[str, str]]) -> Counter[str]:
+        """Forget refusals in places nobody asked for again; an object asked for whole keeps all. Returns records by object."""
+        kept, forgotten = _empty_file(), Counter()
         self._file.seek(0)
-        lines = [(line, json.loads(line)) for line in self._file]
-        gone = [said for _, said in lines if said[0] == sha256 and (said[0], said[1]) not in asked]
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.writelines(line for line, said in lines if said[0] != sha256 or (said[0], said[1]) in asked)
-        records = sum(said[3] for said in gone)
-        self.counts[sha256] -= records
-        return records
+        for line in self._file:
+            sha256, place, _, records, *_ = json.loads(line)
+            if (sha256, place) in asked or (sha256, "file") in asked:
+                kept.write(line)
+            else:
+                forgotten[sha256] += records
+        self._file.close()
+        self._file = kept
+        self.counts.subtract(forgotten)
+        return forgotten
 
     def store(self, books: psycopg.Connection, batch_id: str, night: date, source: str, dataset: str) -> int:
         """Write everything to quarantine; returns how many records that is."""
@@ -104,6 +105,11 @@ class Refusals:
                 cursor.executemany(_INSERT, rows)
         self._file.close()
         return sum(self.counts.values())
+
+
+def _empty_file():
+    """Lives as long as the batch, in memory while it is small."""
+    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, mode="w+")
 
 
 _INSERT = """insert into quality.quarantine

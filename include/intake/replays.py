@@ -66,21 +66,20 @@ def asked_places(books: psycopg.Connection, batch: Batch) -> Places:
 
 def remove_unasked(books: psycopg.Connection, batch: Batch, asked: Places) -> Counter[int]:
     """Take out rows from places nobody asked for. A file asked for whole keeps all. Returns how many left, by object number."""
-    whole = {sha for sha, place in asked if place == "file"}
-    kept = [
-        (number, place)
-        for number, landed in enumerate(batch.objects, 1)
-        for sha, place in asked
-        if sha == landed.sha256
-    ]
+    numbers = {landed.sha256: number for number, landed in enumerate(batch.objects, 1)}
     books.execute("create temporary table asked (object_no integer, place text) on commit drop")
-    with books.cursor() as cursor:
-        cursor.executemany("insert into asked values (%s, %s)", kept)
+    with books.cursor() as cursor, cursor.copy("copy asked from stdin") as copy:
+        for sha256, place in asked:
+            copy.write_row((numbers[sha256], place))
+    books.execute("analyze asked")
     rows = books.execute(
         sql.SQL(
-            """delete from {t} i where not exists (select from asked a where (a.object_no, a.place) = (i.object_no, i.place))
-               and i.object_no <> all(%s) returning i.object_no"""
+            """with gone as (
+                   delete from {t} i where not exists (
+                       select from asked a where (a.object_no, a.place) = (i.object_no, i.place))
+                   and i.object_no <> all(%s) returning i.object_no)
+               select object_no, count(*) from gone group by 1"""
         ).format(t=batch.table),
-        [[number for number, landed in enumerate(batch.objects, 1) if landed.sha256 in whole]],
+        [[numbers[sha256] for sha256, place in asked if place == "file"]],
     )
-    return Counter(number for (number,) in rows)
+    return Counter(dict(rows.fetchall()))

@@ -18,34 +18,24 @@ def remove_duplicates(books: psycopg.Connection, batch: Batch) -> Counter[int]:
     A known record_id means the same content was received before, in whichever tier it is now. Returns how many left, by
     object number.
     """
-    gone: Counter[int] = Counter()
-    twice = books.execute(
-        sql.SQL("select array_agg(record_id) from (select record_id from {} group by 1 having count(*) > 1) t").format(
-            batch.table
-        )
-    ).fetchone()[0]
-    if twice:
-        gone.update(
-            row[0]
-            for row in books.execute(
-                sql.SQL(
-                    """delete from {t} i using (
-                           select ctid as at, row_number() over (partition by record_id order by object_no, ctid) as nth
-                           from {t} where record_id = any(%s)) again
-                       where i.ctid = again.at and again.nth > 1 returning i.object_no"""
-                ).format(t=batch.table),
-                [twice],
-            )
-        )
-    gone.update(
-        row[0]
-        for row in books.execute(
-            sql.SQL(
-                "delete from {} i using lifecycle.record r where r.record_id = i.record_id returning i.object_no"
-            ).format(batch.table)
-        )
-    )
-    return gone
+    has_repeats = sql.SQL("select exists (select from {} group by record_id having count(*) > 1)").format(batch.table)
+    again = _remove(books, batch, _AGAIN_IN_BATCH) if books.execute(has_repeats).fetchone()[0] else Counter()
+    return again + _remove(books, batch, _KNOWN_BEFORE)
+
+
+_AGAIN_IN_BATCH = """
+    delete from {t} i using (
+        select b.ctid as at, row_number() over (partition by b.record_id order by b.object_no, b.ctid) as nth
+        from {t} b join (select record_id from {t} group by 1 having count(*) > 1) twice using (record_id)) again
+    where i.ctid = again.at and again.nth > 1 returning i.object_no"""
+_KNOWN_BEFORE = "delete from {t} i using lifecycle.record r where r.record_id = i.record_id returning i.object_no"
+
+
+def _remove(books: psycopg.Connection, batch: Batch, statement: str) -> Counter[int]:
+    """Counted in the database: a whole delivery sent again is millions of rows."""
+    counted = "with gone as ({}) select object_no, count(*) from gone group by 1"
+    query = sql.SQL(counted).format(sql.SQL(statement).format(t=batch.table))
+    return Counter(dict(books.execute(query).fetchall()))
 
 
 def quarantine_contradictions(
@@ -79,7 +69,7 @@ def quarantine_contradictions(
                    from gone g left join lifecycle.batch_object o on o.batch_id = %(batch)s and o.object_no = g.object_no
                    on conflict (quarantine_id) do nothing
                )
-               select object_no from gone"""
+               select object_no, count(*) from gone group by 1"""
         ).format(
             t=batch.table,
             order=_columns(order),
@@ -94,7 +84,7 @@ def quarantine_contradictions(
             "code": _DUPLICATE_ID,
         },
     )
-    return Counter(row[0] for row in rows)
+    return Counter(dict(rows.fetchall()))
 
 
 def _columns(names: tuple[str, ...]) -> sql.Composable:

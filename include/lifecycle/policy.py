@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from calendar import isleap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -69,14 +70,23 @@ class Rule:
         return _last_day(received_month) + timedelta(days=self.cold_days + 1)
 
     def ends_after(self, event_year: int) -> date:
-        """Last day on which records of that event year are kept."""
-        return date(event_year, 12, 31) + timedelta(days=self.retention_days)
+        """Last day on which records of that event year are kept; the calendar's last where they are kept beyond it.
+
+        "Valid to 9999-12-31" is how many systems write "until further notice".
+        """
+        end = date(min(event_year, date.max.year), 12, 31)
+        return end + min(timedelta(days=self.retention_days), date.max - end)
 
     def keeps_minor_until(self, born: date) -> date | None:
-        """Last day on which records of somebody born on that day are kept for their age; None without such a rule."""
+        """Last day on which records of somebody born on that day are kept for their age; None without such a rule.
+
+        Who was born on 29 February comes of age on 1 March where the year has no such day.
+        """
         if self.minors_until_age is None:
             return None
-        return date(born.year + self.minors_until_age, born.month, min(born.day, 28) if born.month == 2 else born.day)
+        year = born.year + self.minors_until_age
+        is_leap_day = (born.month, born.day) == (2, 29) and not isleap(year)
+        return date(year, 3, 1) if is_leap_day else born.replace(year=year)
 
 
 @dataclass(frozen=True, slots=True)

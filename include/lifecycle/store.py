@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from include.errors import PlumblineError
+from include.landing.object_store import open_store as open_store
 
 COLD_CLASS, ARCHIVE_CLASS = "STANDARD_IA", "GLACIER"
 FROZEN = ("GLACIER", "DEEP_ARCHIVE")
@@ -48,27 +49,6 @@ class Stored:
     locked_until: date | None
     legal_hold: bool
     restore: str | None
-
-
-def open_store(settings):
-    """A boto3 client for the store that the settings name."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        endpoint_url=settings.s3_endpoint,
-        region_name=settings.s3_region,
-        aws_access_key_id=settings.secret("s3_access_key"),
-        aws_secret_access_key=settings.secret("s3_secret_key"),
-        config=Config(
-            s3={"addressing_style": "path"},
-            retries={"max_attempts": 5, "mode": "standard"},
-            connect_timeout=5,
-            read_timeout=60,
-            response_checksum_validation="when_required",
-        ),
-    )
 
 
 def region_of(s3, bucket: str) -> str:

@@ -216,7 +216,8 @@ def _file(
 def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> list[Unit]:
     """When the youngest person of a file was born, where the file would end today and its class keeps minors' records longer.
 
-    A year or a month alone counts from its last day: nobody's record ends early for want of a birthday.
+    A year or a month alone counts from its last day, and what any source says of the person counts for the records of all:
+    nobody's record ends early for want of a birthday.
     """
     ending = [
         unit.file_id
@@ -228,14 +229,28 @@ def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> l
     if not ending:
         return files
     rows = hot.execute(
-        """select r.file_id, max(case length(e.birth_date) when 4 then e.birth_date || '-12-31'
-                                 when 7 then ((e.birth_date || '-01')::date + interval '1 month - 1 day')::date::text else left(e.birth_date, 10) end)
-           from lifecycle.record r join restricted.person_evidence e using (person_token)
-           where r.file_id = any(%s) and e.birth_date is not null group by 1""",
+        """select r.file_id, max(e.born_by) from lifecycle.record r
+           left join restricted.person_link named using (person_token)
+           left join restricted.person_link same on same.person_key = named.person_key
+           join restricted.person_evidence e on e.person_token = coalesce(same.person_token, r.person_token)
+           where r.file_id = any(%s) and e.born_by is not null group by 1""",
         [ending],
     ).fetchall()
-    born = {file_id: date.fromisoformat(day) for file_id, day in rows}
+    born = dict(rows)
     return [replace(unit, youngest_born=born[unit.file_id]) if unit.file_id in born else unit for unit in files]
+
+
+def held_in_landing(hot) -> dict[tuple[str, date], set[int]]:
+    """Source and night -> ids of holds whose person has a record in what was delivered then and is still there."""
+    held = defaultdict(set)
+    for hold_id, source, night in hot.execute(
+        """select distinct t.hold_id, o.source, o.first_night
+           from lifecycle.held_person t join lifecycle.record r using (person_token) join lifecycle.batch b using (batch_seq)
+           join lifecycle.batch_object x using (batch_id)
+           join lifecycle.landing_object o on o.source = x.source and o.sha256 = x.sha256 where o.removed_night is null"""
+    ):
+        held[source, night].add(hold_id)
+    return held
 
 
 def read_landing(hot) -> list[Unit]:
@@ -250,14 +265,7 @@ def read_landing(hot) -> list[Unit]:
                                     and coalesce(q.object_sha256, o.sha256) = o.sha256))
            from lifecycle.landing_object o where o.removed_night is null group by 1, 2 order by 1, 2"""
     ).fetchall()
-    held = defaultdict(set)
-    for hold_id, source, night in hot.execute(
-        """select distinct t.hold_id, o.source, o.first_night
-           from lifecycle.held_person t join lifecycle.record r using (person_token) join lifecycle.batch b using (batch_seq)
-           join lifecycle.batch_object x using (batch_id)
-           join lifecycle.landing_object o on o.source = x.source and o.sha256 = x.sha256 where o.removed_night is null"""
-    ):
-        held[source, night].add(hold_id)
+    held = held_in_landing(hot)
     return [
         Unit(
             f"landing/{source}/{night}",

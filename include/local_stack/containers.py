@@ -42,6 +42,8 @@ _POSTGRES_INSIDE = {"listen_addresses": "*"}
 # What an installation chooses in .env; empty is as good as unset everywhere.
 _FROM_DOT_ENV = (
     "PLUMBLINE_TERMINOLOGY",
+    "PLUMBLINE_GEOGRAPHY",
+    "PLUMBLINE_ESCROW_RECIPIENT",
     "PLUMBLINE_TIMEZONE",
     "PLUMBLINE_FIRST_NIGHT",
     "PLUMBLINE_NIGHT_HOURS",

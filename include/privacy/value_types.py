@@ -29,6 +29,9 @@ _LIKE_A_NUMBER_OF_A_PERSON = re.compile(r"\d{7}|\d{3}-\d\d-\d{4}|\d{3}[-.]\d{3}[
 _HL7_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:-]{0,79}")
 _UNKNOWN_SYSTEM_CODE = re.compile(r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9._+/-]{0,23}")
 _DAY_ZERO = date(2000, 1, 1).toordinal()
+_FIRST_SECOND, _LAST_SECOND = (
+    (day.toordinal() - _DAY_ZERO + after) * 86_400 for day, after in ((date.min, 0), (date.max, 1))
+)
 
 _PATTERNS = {
     "language": r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?",
@@ -91,7 +94,8 @@ def is_number(value: object) -> bool:
 def microseconds(text: str) -> int | None:
     """A FHIR date, dateTime or instant as microseconds since 2000-01-01 UTC, as Postgres counts; None if it is none.
 
-    A part of a date stands for its first moment; a time without a zone is UTC.
+    A part of a date stands for its first moment; a time without a zone is UTC. A moment whose zone takes it out of the years
+    1 to 9999 is none: what counts days from it later could not write it down.
     """
     found = _DATE_TIME.fullmatch(text)
     if found is None:
@@ -105,6 +109,8 @@ def microseconds(text: str) -> int | None:
     if zone:
         offset = int(zone[1:3]) * 3_600 + int(zone[4:]) * 60
         seconds -= offset if zone[0] == "+" else -offset
+        if not _FIRST_SECOND <= seconds < _LAST_SECOND:
+            return None
     return seconds * 1_000_000 + (int(fraction[:6].ljust(6, "0")) if fraction else 0)
 
 

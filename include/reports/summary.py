@@ -144,6 +144,8 @@ def _verdict(facts: Facts, paint) -> Iterator[str]:
         "amber": "published, with these things to know",
         "red": "not published: analysts still see the last good night",
     }
+    if verdict == "red" and facts.night.published:
+        meaning["red"] = "published, but a step after it failed"
     yield paint(verdict.upper(), verdict) + f"  {meaning[verdict]}"
     for reason in facts.night.reasons:
         yield from _wrapped(

@@ -116,6 +116,8 @@ class Header:
 
     def _refuse_missing(self) -> None:
         missing = [column.header for column in self.absent if not column.is_optional]
+        if len(self.absent) == len(self.positions):  # all optional, and none there: the first row is no header of ours
+            missing = [column.header for column in self.absent]
         if missing:
             named = ", ".join(missing[:_MOST_NAMES])
             raise broken(

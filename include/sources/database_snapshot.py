@@ -175,10 +175,13 @@ def _find(wanted: str, there: list[str]) -> str | None:
 
 @contextmanager
 def _value_free() -> Iterator[None]:
-    """Turn a driver's error into one of ours, by its class: its text may quote what it read."""
+    """Turn a driver's error into one of ours, by its class: its text may quote what it read.
+
+    Drivers raise ValueError and the like for what Python has no value for, such as days after the year 9999.
+    """
     try:
         yield
-    except SQLAlchemyError as problem:
+    except (SQLAlchemyError, ValueError, ArithmeticError) as problem:
         kind = type(getattr(problem, "orig", None) or problem).__name__
         raise PullError(
             found=f"the database refused to read it or broke off ({kind})",

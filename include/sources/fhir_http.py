@@ -209,7 +209,7 @@ def _wait_asked(said: str | None) -> float | None:
     """Seconds that a Retry-After asks for, given as seconds or as a date; None where it says nothing readable."""
     if not said:
         return None
-    if said.strip().isdigit():
+    if said.strip().isdecimal():
         return float(said)
     try:
         return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())

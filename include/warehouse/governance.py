@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -66,20 +66,24 @@ BOOKS = (
 )  # fmt: skip
 
 
+_ROWS_AT_ONCE = 2_000
+
+
 def copy_books(hot: psycopg.Connection, night: date, settings: Settings) -> None:
     """Bring governance up to date with the books of one night, in one transaction of warm."""
     (since,) = hot.execute("select started_at from lifecycle.night where night = %s", [night]).fetchone()
     with connect("publisher", "warm", settings) as warm:
         for book in BOOKS:
             names = sql.SQL(", ").join(map(sql.Identifier, book.columns))
-            rows = hot.execute(sql.SQL(book.query).format(names), {"night": night, "since": since}).fetchall()
-            _upsert(warm, book, rows)
+            # Streamed: a bad delivery may have a million refusals.
+            with hot.cursor(name="book") as rows:
+                rows.itersize = _ROWS_AT_ONCE
+                rows.execute(sql.SQL(book.query).format(names), {"night": night, "since": since})
+                _upsert(warm, book, rows)
         publish_catalogue(hot, warm, night, settings)
 
 
-def _upsert(warm: psycopg.Connection, book: Book, rows: Sequence[tuple]) -> None:
-    if not rows:
-        return
+def _upsert(warm: psycopg.Connection, book: Book, rows: Iterable[tuple]) -> None:
     columns, key = map(sql.Identifier, book.columns), map(sql.Identifier, book.key)
     fresh = sql.Identifier("fresh_" + book.table)
     table = sql.Identifier("governance", book.table)

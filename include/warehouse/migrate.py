@@ -20,6 +20,8 @@ from include.warehouse.tables import ensure_views
 MIGRATIONS = Path(__file__).parent / "migrations"
 AIRFLOW = "airflow"
 _EXTENSIONS = {"hot": ("pg_trgm",), "warm": (), "keys": ()}
+# Databases in which no role of ours but their owner has any business: Postgres lets everybody into a new one.
+_NOT_OURS = ("postgres", "template1", AIRFLOW)
 
 
 def migrate(settings: Settings) -> int:
@@ -29,7 +31,11 @@ def migrate(settings: Settings) -> int:
         for database in DATABASES:
             _ensure_database(server, database, OWNER)
         _ensure_database(server, AIRFLOW, AIRFLOW)
+        for database in _NOT_OURS:
+            _close_to_public(server, database)
     applied = sum(_apply_files(database, settings) for database in DATABASES)
+    for database in DATABASES:
+        _close_search_paths(database, settings)
     ensure_views(settings)
     return applied
 
@@ -37,7 +43,7 @@ def migrate(settings: Settings) -> int:
 def ensure_roles(server: psycopg.Connection, settings: Settings) -> None:
     """Make every role that a server of Plumbline's needs, with its password, and what it may do on all of it."""
     for role in (OWNER, AIRFLOW, *ROLES):
-        _ensure_role(server, role, settings.secret(f"pg_{role}"))
+        ensure_role(server, role, settings.secret(f"pg_{role}"))
     # The owner sets default privileges for what dbt and the publisher create.
     server.execute(sql.SQL("grant transformer, publisher to {}").format(sql.Identifier(OWNER)))
     # For governance.oldest_snapshot(): which old versions may go.
@@ -57,6 +63,7 @@ def scratch_database(settings: Settings) -> Iterator[str]:
             server.execute(grants.format(sql.Identifier(name)))
             server.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
             _apply_files(name, settings, like="hot")
+            _close_search_paths(name, settings)
             with connect(OWNER, name, settings) as scratch:
                 replace_views(scratch, [])
             yield name
@@ -64,16 +71,50 @@ def scratch_database(settings: Settings) -> Iterator[str]:
             server.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def _ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
+def ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
+    """Make a role that can log in, or give it this password again."""
     known = server.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone()
     verb = "alter role {} login password {}" if known else "create role {} login password {}"
-    server.execute(sql.SQL(verb).format(sql.Identifier(role), sql.Literal(password)))
+    # As the server stores it: a server of one's own may log statements, and whoever reads its log must not find passwords.
+    verifier = server.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    server.execute(sql.SQL(verb).format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 def _ensure_database(server: psycopg.Connection, name: str, owner: str) -> None:
     if not server.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
         statement = "create database {} owner {} template template0 encoding 'UTF8' locale 'C.UTF-8'"
         server.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(owner)))
+
+
+def _close_to_public(server: psycopg.Connection, database: str) -> None:
+    server.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
+
+
+# Unless its search path names pg_temp, Postgres looks for types and tables there first: whoever may make a temporary one
+# could have a function that runs as the owner run code of theirs.
+_PUT_TEMPORARY_LAST = """
+    do $$
+    declare
+        open_one record;
+    begin
+        for open_one in
+            select p.oid::regprocedure as name,
+                   coalesce((select substr(c, length('search_path=') + 1) from unnest(p.proconfig) c
+                             where starts_with(c, 'search_path=')), 'pg_catalog') as path
+            from pg_proc p
+            where p.prosecdef and p.proowner = current_user::regrole
+              and not exists (select from unnest(p.proconfig) c where c ~ '^search_path=.*pg_temp$')
+        loop
+            execute format('alter function %s set search_path = %s, pg_temp', open_one.name, open_one.path);
+        end loop;
+    end $$
+"""
+
+
+def _close_search_paths(database: str, settings: Settings) -> None:
+    """Let no temporary object of a caller come before Postgres' own in functions that run as the owner."""
+    with connect(OWNER, database, settings) as connection:
+        connection.execute(_PUT_TEMPORARY_LAST)
 
 
 def _apply_files(database: str, settings: Settings, like: str | None = None) -> int:

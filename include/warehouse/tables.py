@@ -69,9 +69,10 @@ def ensure_tables(sources: Iterable[Source], settings: Settings) -> int:
     Does nothing where nothing changed. Raises TablesError for a change that would lose or open data.
     """
     declared = [_declare(source, table) for source in sources if source.contract for table in source.contract.tables]
-    with connect(OWNER, "hot", settings) as hot:
+    with connect("loader", "hot", settings) as hot:
         if not _changed(hot, declared):
             return 0
+    with connect(OWNER, "hot", settings) as hot:
         hot.execute("select pg_advisory_xact_lock(hashtext('plumbline.tables'))")
         changed = _changed(hot, declared)  # another step may have done it while this one waited
         if changed:

@@ -16,9 +16,9 @@ from include.alerts.message import message_for
 from include.alerts.tell import RedNightError, close_and_tell_unfinished, deliver, tell_verdict
 from include.errors import SettingsError
 from include.local_stack.ports import find_free_ports
-from include.nights import open_night, record_failure
+from include.nights import open_night, record_failure, step
 from include.settings import Settings
-from include.verdict import close_night
+from include.verdict import NEEDED_STEPS, close_night
 from include.warehouse.connect import connect
 
 NIGHT = date(2026, 11, 23)
@@ -30,7 +30,7 @@ class Hook(HTTPServer):
 
     def __init__(self, *answers: int) -> None:
         super().__init__(("127.0.0.1", 0), _TakePost)
-        self.answers, self.bodies = list(answers), []
+        self.answers, self.bodies, self.elsewhere = list(answers), [], None
 
     @property
     def url(self) -> str:
@@ -41,6 +41,12 @@ class _TakePost(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0])
+        if self.server.elsewhere:
+            self.send_header("Location", self.server.elsewhere)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
@@ -87,7 +93,7 @@ def mailbox() -> Iterator[Any]:
 
 @pytest.fixture
 def message():
-    return message_for(NIGHT, "amber", AMBER, "reports/2026-11-23.html")
+    return message_for(NIGHT, "amber", AMBER, "reports/2026-11-23.html", True)
 
 
 def close_as(settings: Settings, verdict: str, reasons: list[dict]) -> None:
@@ -147,6 +153,25 @@ def test_a_webhook_that_fails_twice_gets_the_message_at_the_third_try(message):
         assert (len(hook.bodies), waits) == (3, [0, 2, 8])
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_webhook_that_sends_us_elsewhere_has_not_taken_the_message(hook: Hook, message, status):
+    for moved in serving(Hook(status)):
+        moved.elsewhere = hook.url
+        with pytest.raises(AlertError, match=rf"did not take the message \(status {status}\)"):
+            Webhook(moved.url).send(message)
+    assert hook.bodies == []
+
+
+@pytest.mark.parametrize(
+    "address", ["hooks.example.org/a-secret-token", "http://[a-secret-token", "gopher://a-secret-token"]
+)
+def test_an_address_that_is_none_is_an_undelivered_message_and_not_shown(hook: Hook, message, address):
+    channels = [Webhook(address), Webhook(hook.url)]
+    (undelivered,) = deliver(message, channels, wait=lambda seconds: None)
+    assert "a-secret-token" not in str(undelivered)
+    assert len(hook.bodies) == 1
+
+
 def test_one_dead_channel_does_not_silence_the_other(hook: Hook, message):
     channels = [Webhook("http://127.0.0.1:1/"), Webhook(hook.url)]
     (undelivered,) = deliver(message, channels, wait=lambda seconds: None)
@@ -176,6 +201,23 @@ def test_a_red_night_is_told_and_raises(fresh_hot: Settings, hook: Hook, monkeyp
     with pytest.raises(RedNightError, match=r"2026-11-23 is red: red: leak: clinical.reports.display \(2\)"):
         tell_verdict(NIGHT, fresh_hot)
     assert [body["published"] for body in hook.bodies] == [False]
+
+
+def test_a_night_that_failed_after_publishing_does_not_say_that_analysts_see_the_last_one(
+    fresh_hot: Settings, hook: Hook, monkeypatch
+):
+    monkeypatch.setenv("PLUMBLINE_ALERT_WEBHOOK", hook.url)
+    open_night(NIGHT, fresh_hot)
+    for name in NEEDED_STEPS:
+        with step(NIGHT, name, settings=fresh_hot):
+            pass
+    record_failure(NIGHT, "move", "MoveError", fresh_hot)
+    assert close_night(NIGHT, fresh_hot) == "red"
+    with pytest.raises(RedNightError, match="the step 'move' failed"):
+        tell_verdict(NIGHT, fresh_hot)
+    (body,) = hook.bodies
+    assert body["published"] is True
+    assert body["text"].startswith("Night 2026-11-23 is red: published, but a step after it failed.")
 
 
 def test_a_night_that_was_stopped_is_closed_red_and_told_once(fresh_hot: Settings, hook: Hook, monkeypatch):

@@ -272,6 +272,21 @@ def test_a_table_that_is_not_there_leaves_the_others_be(feed, system):
     assert feed.counts("visits")[0] == 4
 
 
+def test_a_day_that_python_has_no_value_for_costs_its_table_and_not_the_night(settings, tmp_path):
+    system = PostgresSystem(settings)
+    system.url = system.url.replace("+psycopg:", "+psycopg2:")  # whose ValueError is none of the database's own errors
+    try:
+        system(*TABLES, "update visits set started = '20000-01-01' where id = 'v2'")
+        feed = feed_of(settings, system, tmp_path)
+        feed.night()
+        _, notes = feed.state()
+        assert notes[0].startswith("table visits: the database refused to read it or broke off (ValueError)")
+        assert "20000" not in notes[0]
+        assert feed.counts("patients") == (2, 2, 0, 0)
+    finally:
+        system.close()
+
+
 def test_a_table_that_lost_a_declared_column_is_not_read(feed, system):
     feed.night()
     system("alter table visits rename column kind to sort")

@@ -21,6 +21,7 @@ from include.local_stack.containers import (
 )
 from include.local_stack.environment import COMPONENTS
 from include.local_stack.home import StackError
+from include.warehouse.connect import OWNER
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILE = PROJECT / "docker-compose.yml"
@@ -28,6 +29,12 @@ SCHEMAS = (
     "/usr/lib/python3/dist-packages/compose/config/compose_spec.json",
     "/usr/local/lib/python3/dist-packages/compose/config/compose_spec.json",
 )
+
+
+RUN_BY_TASKS = (
+    "alerts", "audit", "backups", "equity", "identity", "intake", "landing", "lifecycle", "privacy", "quality", "reports",
+    "warehouse",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +79,29 @@ def test_every_service_of_ours_has_the_environment_of_the_embedded_stack(compose
     )
 
 
+def test_what_an_installation_chooses_in_dot_env_reaches_what_runs_tasks(composed):
+    offered = set(re.findall(r"^#?(PLUMBLINE_[A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.MULTILINE))
+    # Where things are is compose's own business; what else may be chosen must not be read and then ignored.
+    elsewhere = (
+        "UID",
+        "GID",
+        "EXECUTOR",
+        "HOME",
+        "SOURCES",
+        "PG_",
+        "S3_",
+        "BUCKET_",
+        "LISTEN_",
+        "COMPOSE_",
+        "METRICS_",
+    )
+    elsewhere += ("SOURCES_DIR", "SECRETS_DIR", "KEYRING_DIR")
+    chosen = {name for name in offered if not name.removeprefix("PLUMBLINE_").startswith(elsewhere)}
+    assert {"PLUMBLINE_TIMEZONE", "PLUMBLINE_ESCROW_RECIPIENT"} <= chosen
+    environment = composed["services"]["scheduler"]["environment"]
+    assert {name: environment.get(name) for name in chosen} == {name: f"${{{name}:-}}" for name in chosen}
+
+
 def test_the_listener_holds_its_own_password_and_no_key(composed):
     listener = composed["services"]["listen"]
     assert listener["environment"] == listener_environment()
@@ -91,6 +121,16 @@ def test_every_secret_that_the_environment_names_is_mounted_where_it_is_read(com
     named = set(re.findall(r"/run/secrets/(\w+)", " ".join(service_environment().values())))
     for name in (*COMPONENTS, "worker", "migrate"):
         assert named <= set(composed["services"][name]["secrets"]), name
+
+
+def test_what_runs_tasks_holds_the_password_of_every_role_that_a_step_connects_as(composed):
+    named = re.compile(r"""\bconnect\(\s*("([a-z_]+)"|OWNER)""")
+    files = [file for folder in RUN_BY_TASKS for file in (PROJECT / "include" / folder).rglob("*.py")]
+    used = {found[2] or OWNER for file in files for found in named.finditer(file.read_text())}
+    assert {"loader", "sealer", OWNER} <= used
+    needed = {f"pg_{role}" for role in used - {"postgres"}}  # only 'migrate' and restoring connect as the superuser
+    for name in ("scheduler", "worker"):
+        assert needed <= set(composed["services"][name]["secrets"]), name
 
 
 def test_only_what_runs_tasks_holds_the_keys_and_the_passwords_of_the_steps(composed):

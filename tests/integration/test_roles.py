@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from include.warehouse.connect import ROLES, connect
+from include.warehouse.connect import DATABASES, ROLES, connect
+from include.warehouse.migrate import ensure_role
 
 PEOPLE_OUTSIDE_HOT = ("analyst", "reader", "sealer")
 
@@ -117,3 +118,69 @@ def test_only_analysts_have_a_workspace_of_their_own(stack):
         analyst.rollback()
     with connect("reader", "warm", stack) as reader, pytest.raises(psycopg.errors.InsufficientPrivilege):
         reader.execute("create table workspace.mine (n int)")
+
+
+def test_no_role_gets_into_a_database_that_is_not_its_own(stack):
+    with connect("postgres", "postgres", stack) as server:
+        open_to = server.execute(
+            """select r, d from unnest(%s::text[]) r, unnest(array['postgres', 'template1', 'airflow']) d
+               where has_database_privilege(r, d, 'connect') or has_database_privilege(r, d, 'temporary')""",
+            [list(ROLES)],
+        ).fetchall()
+    assert open_to == []
+    # It may read all data of the databases that it can connect to: Airflow's connections must not be among them.
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        connect("backup", "airflow", stack)
+
+
+HAS_AN_OWNER_S_DOOR = ("loader", "checker", "transformer", "leak_scanner", "publisher", "lifecycle")
+
+
+@pytest.mark.parametrize("role", HAS_AN_OWNER_S_DOOR)
+def test_a_function_of_the_owner_s_runs_nothing_that_its_caller_made(stack, role):
+    with connect(role, "hot", stack) as caller:
+        caller.execute("create temporary table ran_as (who text)")
+        caller.execute(
+            "create function pg_temp.note() returns boolean language plpgsql as "
+            "'begin insert into pg_temp.ran_as values (current_user); return true; end'"
+        )
+        caller.execute("select pg_temp.note()")
+        assert caller.execute("select who from ran_as").fetchall() == [(role,)], "the trap itself does not work"
+        for name in ("timestamptz", "bytea"):
+            caller.execute(f"create domain pg_temp.{name} as pg_catalog.{name} check (pg_temp.note())")
+        caller.execute("select audit.append('test.entry')")
+        assert {who for (who,) in caller.execute("select who from ran_as")} == {role}
+        caller.rollback()
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_every_function_that_runs_as_the_owner_looks_at_temporary_objects_last(stack, database):
+    with connect("postgres", database, stack) as books:
+        found = books.execute(
+            """select p.oid::regprocedure::text, p.proconfig from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+               where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema')"""
+        ).fetchall()
+    assert found
+    assert [
+        name
+        for name, config in found
+        if not any(c.startswith("search_path=") and c.endswith("pg_temp") for c in config or ())
+    ] == []
+
+
+def test_passwords_of_roles_never_stand_in_a_statement(stack):
+    with (
+        connect("postgres", "postgres", stack, autocommit=True) as server,
+        connect("postgres", "postgres", stack, autocommit=True) as watching,
+    ):
+        server.prepare_threshold = None  # else psycopg's own housekeeping is the last that the server shows
+        for role in ROLES:
+            password = stack.secret(f"pg_{role}")
+            ensure_role(server, role, password)
+            (shown,) = watching.execute(
+                "select query from pg_stat_activity where pid = %s", [server.info.backend_pid]
+            ).fetchone()
+            assert "SCRAM-SHA-256$" in shown
+            assert password not in shown
+    with connect("loader", "hot", stack) as loader:
+        assert loader.execute("select current_user").fetchone() == ("loader",)

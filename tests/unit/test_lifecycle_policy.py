@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -96,6 +97,24 @@ def test_a_month_leaves_hot_when_its_last_day_is_older_than_hot_days():
 
 def test_retention_counts_from_the_end_of_the_event_year():
     assert load_retention().rule("patient_data").ends_after(2020) == date(2027, 12, 30)
+
+
+@pytest.mark.parametrize("year", [9999, 9995])
+def test_an_event_at_the_end_of_time_is_kept_to_the_end_of_time(year):
+    assert load_retention().rule("patient_data").ends_after(year) == date.max
+
+
+@pytest.mark.parametrize(
+    ("born", "age", "until"),
+    [
+        ((2004, 2, 29), 18, date(2022, 3, 1)),
+        ((2004, 2, 29), 20, date(2024, 2, 29)),
+        ((2004, 2, 28), 18, date(2022, 2, 28)),
+    ],
+)
+def test_who_was_born_on_a_leap_day_is_a_minor_to_the_day_after_the_28th(born, age, until):
+    rule = replace(load_retention().rule("lab_results"), minors_until_age=age)
+    assert rule.keeps_minor_until(date(*born)) == until
 
 
 def test_a_class_without_a_rule_is_an_error_and_not_a_guess():

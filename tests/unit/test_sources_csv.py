@@ -62,6 +62,13 @@ def small(dialect: str = "") -> str:
     return SMALL.format(dialect=dialect)
 
 
+def test_a_file_with_none_of_the_optional_columns_is_no_file_of_the_table_and_names_none_of_its_cells(tmp_path):
+    contract = small().replace("class: clinical}", "class: clinical, optional: true}")
+    with pytest.raises(BrokenContainerError, match="2 of 2 declared columns are not in the file: a, b") as problem:
+        under(tmp_path, contract, b"Quackenbush,1950\nJones,1960\n")
+    assert "Quackenbush" not in str(problem.value)
+
+
 def test_a_row_comes_with_typed_values_its_key_and_its_line(visits):
     (row,) = visits(GOOD)
     assert row == Row(

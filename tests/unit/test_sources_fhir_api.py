@@ -129,6 +129,9 @@ def test_a_resource_dated_into_the_future_does_not_hide_what_follows(tmp_path):
         Fault("Patient", "short", 10, times=2),
         Fault("Patient", "status", 429, times=3, headers={"Retry-After": "0"}),
         Fault("Patient", "status", 503, times=2, headers={"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        Fault(
+            "Patient", "status", 502, times=1, headers={"Retry-After": "\u00b2"}
+        ),  # a digit to Unicode, no number to anybody
         Fault("Patient", "status", 500, times=3),
     ],
     ids=lambda fault: f"{fault.kind} {fault.value}",
