@@ -13,20 +13,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import day, run_command
 from include.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 1 with the error's text on stderr."""
+    """Run one verb. Returns 0, 1 where a check failed, or 2 with the error's text on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m include.backups", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("verb", choices=sorted(_VERBS))
-    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: the night the settings name")
+    parser.add_argument("--day", type=day, help="YYYY-MM-DD; default: the night the settings name")
     parser.add_argument("--night", help="restore: the newest backup not later than this day")
     parser.add_argument("--databases", nargs="+", choices=("hot", "warm", "keys"), default=["hot", "warm", "keys"])
     parser.add_argument(
@@ -34,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--to", type=Path, help="restore-keyring: an empty folder")
     asked = parser.parse_args(arguments)
-    try:
-        settings = Settings.from_environment()
-        asked.day = asked.day or settings.night()
-        return _VERBS[asked.verb](asked, settings) or 0
-    except PlumblineError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
+    return run_command(asked.verb, lambda: _do(asked))
+
+
+def _do(asked) -> int:
+    settings = Settings.from_environment()
+    asked.day = asked.day or settings.night()
+    return _VERBS[asked.verb](asked, settings)
 
 
 def _now(asked, settings: Settings, everything: bool = True) -> int:

@@ -21,8 +21,8 @@ import getpass
 import sys
 import textwrap
 from collections.abc import Sequence
-from datetime import date
 
+from include.command import day, run_command
 from include.errors import PlumblineError
 from include.local_stack.home import last_sources
 from include.quality import replay
@@ -31,15 +31,14 @@ from include.settings import Settings
 from include.sources.registry import load_sources
 from include.warehouse.connect import connect
 
+# What a verb is called where people meet it.
+_MAKE_WORDS = {"show": "quarantine", "list": "checks"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show refused records, or show or do a replay. Returns 0, or 2 with the error's text on stderr."""
     asked = _parser().parse_args(arguments)
-    try:
-        return asked.run(asked)
-    except PlumblineError as problem:
-        print(f"{asked.verb}: {problem}", file=sys.stderr)
-        return 2
+    return run_command(_MAKE_WORDS.get(asked.verb, asked.verb), lambda: asked.run(asked))
 
 
 def _run_replay(asked: argparse.Namespace) -> int:
@@ -90,12 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
     folder.add_argument("--contract", help="of a folder of tables")
     folder.add_argument("--out", help="write all results there as JSON")
-    folder.add_argument(
-        "--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today"
-    )
+    folder.add_argument("--night", type=day, help="the day after which nothing can have happened; default today")
     folder.set_defaults(run=_run_check)
     again_judged = verbs.add_parser("rejudge", help="judge a night's results under the thresholds of today")
-    again_judged.add_argument("--night", type=date.fromisoformat, required=True)
+    again_judged.add_argument("--night", type=day, required=True)
     again_judged.set_defaults(run=_run_rejudge)
     verbs.add_parser("list", help="every check, its threshold and its place in Kahn's framework").set_defaults(
         run=_run_list

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import yaml
 
+from include.command import run_command
 from include.errors import PlumblineError
 from include.sources.conversion import REJECTS, SUMMARY, UNMAPPED, Counts, Writer
 from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, make_source, reader_of
@@ -178,16 +179,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="WORD=VALUE", help="any other word of sources.yml"
     )
     options = parser.parse_args(arguments)
-    try:
-        if not options.input or not options.out:
-            raise ConvertError(
-                found="no IN or no OUT", expected="both", action="make convert KIND=hl7v2 IN=path OUT=folder"
-            )
-        source, out = _source(options), Path(options.out)
-        counts = convert(source, out, lambda line: print(line, file=sys.stderr, flush=True))
-    except PlumblineError as problem:
-        print(f"convert: {problem.found}.\n  expected: {problem.expected}\n  now: {problem.action}", file=sys.stderr)
-        return 2
+    return run_command("convert", lambda: _convert_as_asked(options))
+
+
+def _convert_as_asked(options: argparse.Namespace) -> int:
+    if not options.input or not options.out:
+        raise ConvertError(
+            found="no IN or no OUT", expected="both", action="make convert KIND=hl7v2 IN=path OUT=folder"
+        )
+    source, out = _source(options), Path(options.out)
+    counts = convert(source, out, lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(describe(counts, source, out)))
     return 1 if counts.refused else 0
 

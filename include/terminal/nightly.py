@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg
 
+from include.command import INTERRUPTED
 from include.errors import PlumblineError
 from include.local_stack import stack
 from include.local_stack.environment import FAILURES_FILE
@@ -36,7 +37,7 @@ from include.terminal.books import last_attempt, open_books, read_steps, read_ve
 from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 from include.terminal.progress import Screen
 
-ERROR, STRICT_AMBER, INTERRUPTED = 2, 3, 130
+STRICT_AMBER = 3
 _POLL_SECONDS = 0.3
 
 
