@@ -11,6 +11,14 @@ BIN := .venv/bin
 PY := $(BIN)/python
 STAMP := .venv/plumbline-requirements
 
+# A word that nothing here reads is a slip (PEPLE=400): it would be passed over, and a whole night run on something else.
+said := $(foreach word,$(.VARIABLES),$(if $(filter command,$(origin $(word))),$(word)))
+unknown := $(strip $(foreach word,$(said),$(if $(findstring _,$(word)),,$(shell \
+	grep -qE '[$$][(]$(word)[)]|^ifdef $(word)$$|^export( [A-Z]+)* $(word)( |$$)' Makefile || echo $(word)))))
+ifneq ($(unknown),)
+$(error not known: $(unknown:%=%=). See 'make help' for the words of each command; nothing was done)
+endif
+
 # The one environment of every target; include/local_stack/environment.py adds Airflow's for its own programs.
 export PLUMBLINE_HOME
 export PYTHONPATH := $(CURDIR)
@@ -20,7 +28,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 ifdef SOURCES
-export PLUMBLINE_SOURCES := $(abspath $(SOURCES))
+export PLUMBLINE_SOURCES := $(SOURCES)
 endif
 ifdef DAY
 export PLUMBLINE_DAY := $(DAY)
@@ -75,7 +83,7 @@ env: $(STAMP) ## 'export NAME=value' lines for a shell: eval "$$(make -s env)"
 
 .PHONY: plan
 plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, why, at what cost; POLICY=file: what that policy would change; changes nothing
-	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy $(POLICY))
+	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy "$(POLICY)")
 
 .PHONY: docs
 docs: $(STAMP) ## dbt's documentation of the marts, in a browser
@@ -93,7 +101,7 @@ dbt-diff: $(STAMP) ## what your models change in the rows, against the last nigh
 
 .PHONY: sample
 sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPLE=2000 SEED=20261
-	@$(PY) -m include.sample make --out $(or $(OUT),$(PLUMBLINE_HOME)/sample/own) --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
+	@$(PY) -m include.sample make --out "$(or $(OUT),$(PLUMBLINE_HOME)/sample/own)" --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
 
 .PHONY: equity
 equity: $(STAMP) ## inequality: MEASURE=measure_id [DIMENSION=payer] prints, PAGE=out.html [SHAPES=areas.geojson] writes a page; or TABLE=groups.csv OUT=summary.csv
@@ -192,7 +200,7 @@ seeds: $(STAMP) ## do the intervals hold the planted disparities as often as the
 
 .PHONY: score
 score: $(STAMP) ## what the night on the sample found of what was planted: SAMPLE=folder DAY=YYYY-MM-DD
-	@$(PY) -m include.sample score --sample $(or $(SAMPLE),$(PLUMBLINE_HOME)/sample/$(or $(PEOPLE),2000)-people-seed-$(or $(SEED),20261)) \
+	@$(PY) -m include.sample score --sample "$(or $(SAMPLE),$(PLUMBLINE_HOME)/sample/$(or $(PEOPLE),2000)-people-seed-$(or $(SEED),20261))" \
 		--night $(or $(DAY),$$(date +%F))
 
 .PHONY: coverage-test

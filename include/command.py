@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import date
 
 from include.errors import PlumblineError, lines_of_ours
+from include.settings import is_day
 
 CANNOT, INTERRUPTED = 2, 130
 
@@ -70,9 +70,6 @@ def as_error(problem: Exception) -> PlumblineError:
 
 def day(text: str) -> date:
     """An argument that is a day. Raises ArgumentTypeError, which argparse shows as it is."""
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"'{text}' is not a day written YYYY-MM-DD")
+    if not is_day(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a day written YYYY-MM-DD")
+    return date.fromisoformat(text)

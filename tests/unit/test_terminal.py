@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from include.terminal.dbt_dev import Difference, describe, developer
 from include.terminal.nightly import NightError, Order, exit_code
 from include.terminal.progress import Screen, StepRow, describe_step, merge_batches
+
+PROJECT = Path(__file__).parents[2]
 
 
 class Terminal(io.StringIO):
@@ -95,11 +99,18 @@ def test_a_terminal_shows_what_runs_on_one_line_that_it_takes_away_again():
 
 
 def test_an_order_names_everything_that_is_wrong_with_it():
-    environment = {"PEOPLE": "many", "SEED": "1", "PLUMBLINE_SOURCES": "/nowhere/sources.yml"}
-    with pytest.raises(
-        NightError, match="PEOPLE is not a whole number; SOURCES names /nowhere/sources.yml, which is no"
-    ):
+    environment = {
+        "PEOPLE": "many",
+        "SEED": "1",
+        "PLUMBLINE_SOURCES": "/nowhere/sources.yml",
+        "PLUMBLINE_DAY": "24.11.",
+    }
+    with pytest.raises(NightError) as refused:
         Order.from_environment(environment)
+    assert refused.value.found == (
+        "PEOPLE is not a whole number; SOURCES names /nowhere/sources.yml, which is no file; "
+        "DAY=24.11. is not a day written YYYY-MM-DD"
+    )
 
 
 def test_an_order_without_words_is_the_sample_in_dot_local():
@@ -123,3 +134,17 @@ def test_a_difference_is_told_in_counts_and_names_of_columns():
         "  class_code: 2 values differ",
         "  columns added: is_new",
     ]
+
+
+@pytest.mark.parametrize("words", [["PEPLE=400"], ["people=400", "DAY=2026-11-24"]])
+def test_make_refuses_a_word_that_nothing_reads(words):
+    refused = subprocess.run(["make", "help", *words], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert refused.returncode != 0
+    assert f"not known: {words[0].split('=')[0]}=" in refused.stderr
+
+
+def test_make_takes_every_word_that_its_help_names():
+    shown = subprocess.run(["make", "help"], capture_output=True, text=True, cwd=PROJECT, check=True).stdout
+    words = sorted({*re.findall(r"\b[A-Z]+(?==)", shown)} - {"NAME"})  # 'export NAME=value' is what it prints
+    assert "SOURCES" in words
+    subprocess.run(["make", "help", *(f"{word}=x" for word in words)], capture_output=True, cwd=PROJECT, check=True)
