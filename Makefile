@@ -22,6 +22,7 @@ endif
 # The one environment of every target; include/local_stack/environment.py adds Airflow's for its own programs.
 export PLUMBLINE_HOME
 export PYTHONPATH := $(CURDIR)
+export PYTHONUTF8 := 1
 export SCARF_ANALYTICS := false
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := false
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
@@ -43,7 +44,13 @@ export DBT_ARGS := $(ARGS)
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -v wide="$${COLUMNS:-$$( (stty size </dev/tty) 2>/dev/null | cut -d' ' -f2)}" ' \
+		BEGIN {FS = ":.*## "; if (wide < 60) wide = 100} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z][a-z-]*:.*## / {gsub(/\$$\$$/, "$$", $$2); line = sprintf("  make %-15s", $$1); n = split($$2, words, " "); \
+			for (i = 1; i <= n; i++) { \
+				if (length(line words[i]) + 1 >= wide) {print line; line = sprintf("%22s", "")} line = line " " words[i]} \
+			print line}' Makefile
 	@echo
 	@echo "  PLUMBLINE_HOME=folder   where all local state lives (.local)"
 
@@ -246,5 +253,7 @@ $(BIN)/uv:
 
 $(STAMP): requirements.txt $(BIN)/uv
 	@echo "installing the packages of requirements.txt (about 2 GB, once)"
-	@$(BIN)/uv pip install -q --python $(PY) --require-hashes -r requirements.txt
+	@(seconds=0; while sleep 15 >/dev/null 2>&1; do seconds=$$((seconds + 15)); echo "  still at it, $$seconds s"; done) & ticking=$$!; \
+		$(BIN)/uv pip install -q --python $(PY) --require-hashes -r requirements.txt; ended=$$?; \
+		kill $$ticking 2>/dev/null; exit $$ended
 	@touch $@

@@ -163,7 +163,7 @@ def _watch(child: subprocess.Popen, books: psycopg.Connection, night: date, atte
             rows = read_steps(books, night, attempt)
             screen.show(rows)
             if not any(row.state == "running" for row in rows):
-                screen.wait("starting Airflow" if not rows else "", time.monotonic() - began)
+                screen.wait("starting Airflow" if not rows else f"after {rows[-1].step}", time.monotonic() - began)
             time.sleep(_POLL_SECONDS)
         screen.show(read_steps(books, night, attempt), is_over=True)
     except BaseException:
