@@ -40,6 +40,9 @@ endif
 export STRICT PEOPLE SEED
 export DBT_ARGS := $(ARGS)
 
+# $(call need,WORDS,example): stop where one of the words was not given.
+need = $(foreach word,$(1),$(if $($(word)),,$(error $(word)= is missing. For example: $(2))))
+
 ##@ Run
 
 .PHONY: help
@@ -135,11 +138,14 @@ deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl,
 
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
+	@: $(if $(SOURCE)$(BATCH),,$(error SOURCE= or BATCH= is missing; 'make quarantine' lists them)) \
+		$(call need,REASON BY,make replay SOURCE=south RULE=code_missing REASON="contract maps local codes" BY=you)
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
 .PHONY: check
 check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=]
+	@: $(call need,SOURCE,make check SOURCE=exports/north OUT=result.json)
 	@$(PY) -m include.local_stack up >/dev/null
 	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
 		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
@@ -150,6 +156,7 @@ checks: $(STAMP) ## every check there is, with its threshold and its place in Ka
 
 .PHONY: rejudge
 rejudge: $(STAMP) ## judge a night's results again under the thresholds of today, without scanning: DAY=YYYY-MM-DD
+	@: $(call need,DAY,make rejudge DAY=2026-11-22)
 	@$(PY) -m include.quality rejudge --night "$(DAY)"
 
 .PHONY: convert
@@ -173,6 +180,7 @@ restore-drill: $(STAMP) ## restore the newest backups into a scratch server, che
 
 .PHONY: erase
 erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
+	@: $(call need,PERSON REASON BY AND,make erase PERSON=token REASON="asked by letter" BY=you AND=second; token: python -m include.lifecycle token --source north)
 	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
 
 ##@ Check

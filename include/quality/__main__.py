@@ -21,11 +21,13 @@ import getpass
 import sys
 import textwrap
 from collections.abc import Sequence
+from datetime import date
 
 from include.command import day, run_command
 from include.errors import PlumblineError
 from include.local_stack.home import last_sources
 from include.quality import replay
+from include.quality.errors import GateError
 from include.quality.preview import preview
 from include.settings import Settings
 from include.sources.registry import load_sources
@@ -59,11 +61,25 @@ def _run_check(asked: argparse.Namespace) -> int:
 def _run_rejudge(asked: argparse.Namespace) -> int:
     from include.quality.catalogue.assess import rejudge
 
+    _refuse_unassessed(asked.night)
     changed = rejudge(asked.night)
     for source, instance, before, after in changed:
         print(f"{source:16}{instance:70}{before} → {after}")
     print(f"{len(changed)} results of {asked.night} are judged otherwise. What the night published stays as it was.")
     return 0
+
+
+def _refuse_unassessed(night: date) -> None:
+    with connect("checker") as books:
+        assessed, newest = books.execute(
+            "select bool_or(night = %s), max(night) from quality.check_result", [night]
+        ).fetchone()
+    if not assessed:
+        raise GateError(
+            found=f"nothing was assessed in the night of {night}",
+            expected=f"a night that was; the newest is {newest}" if newest else "a night that was; there is none yet",
+            action="give DAY= one of the nights that 'select night from governance.nights' lists",
+        )
 
 
 def _run_list(asked: argparse.Namespace) -> int:
@@ -132,7 +148,12 @@ def _count(asked: argparse.Namespace) -> None:
                  and reason_code = coalesce(%s, reason_code) group by 1, 2 order by 3 desc, 1, 2""",
             [asked.source, asked.rule],
         ).fetchall()
-    print(f"{sum(row[2] for row in rows):,} records are in quarantine\n")
+    if not rows:
+        print(
+            "Nothing that is open in quarantine is like that." if asked.source or asked.rule else "Quarantine is empty."
+        )
+        return
+    print(f"{sum(row[2] for row in rows):,} record(s) in quarantine\n")
     print(f"{'source':16}{'reason':26}{'records':>8}{'tables':>8}  {'since':12}to do")
     for source, reason, records, tables, since, action in rows:
         print(

@@ -10,7 +10,7 @@ from include.terminal import nightly
 
 
 def _verbs() -> Mapping[str, Callable[[], int]]:
-    from include.terminal import dbt_dev, service, shell
+    from include.terminal import dbt_dev, docs_site, service, shell
 
     return {
         "nightly": nightly.run,
@@ -21,7 +21,7 @@ def _verbs() -> Mapping[str, Callable[[], int]]:
         "status": service.status,
         "dbt": dbt_dev.run_dbt_as_developer,
         "dbt-diff": dbt_dev.show_differences,
-        "docs": dbt_dev.serve_docs,
+        "docs": docs_site.serve_docs,
     }
 
 
