@@ -134,7 +134,8 @@ measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DE
 
 .PHONY: deidentify
 deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl, SURROGATES=1, PROFILE=expert_determination
-	@$(PY) -m include.privacy.text "$(or $(IN),notes.jsonl)" "$(or $(OUT),out.jsonl)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
+	@: $(call need,IN OUT,make deidentify IN=notes.jsonl OUT=out.jsonl)
+	@$(PY) -m include.privacy.text "$(IN)" "$(OUT)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
 
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it

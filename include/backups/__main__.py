@@ -45,7 +45,11 @@ def _do(asked) -> int:
 def _now(asked, settings: Settings, everything: bool = True) -> int:
     from include.backups.back_up import back_up
 
-    print(", ".join(f"{name} {number}" for name, number in back_up(asked.day, settings, everything=everything).items()))
+    done = back_up(asked.day, settings, everything=everything)
+    print(
+        f"{done['verified']} of {done['saved']} backups saved and read back, {done['bytes'] / 1e6:.1f} MB; {done['removed']} old ones removed"
+    )
+    print("'make restore-drill' proves that they can be restored; 'python -m include.backups status' lists them")
     return 0
 
 
@@ -84,12 +88,19 @@ def _status(asked, settings: Settings) -> int:
 def _drill(asked, settings: Settings) -> int:
     from include.backups.drill import restore_drill
 
+    print("restoring the newest backups into a server of their own; what runs is not touched", flush=True)
     drill = restore_drill(asked.day, settings)
     for name, check in drill.checks.items():
-        told = ", ".join(f"{word} {value}" for word, value in check.items() if word != "passed")
-        print(f"{'ok  ' if check['passed'] else 'FAIL'} {name}: {told}")
+        told = ", ".join(f"{word} {_shown(value)}" for word, value in check.items() if word != "passed")
+        print(f"{'ok  ' if check['passed'] else 'FAIL'} {name.replace('_', ' ')}: {told}")
     print(f"recovered in {drill.seconds:.1f} s; {drill.nights_lost} finished night(s) are not in the backups")
     return 0
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value) if value else "none"
 
 
 def _restore(asked, settings: Settings) -> int:

@@ -117,8 +117,8 @@ def _prepare(out: Path, read_from: Path) -> None:
 def describe(counts: Counts, source: Source, out: Path) -> Iterator[str]:
     """Lines for a person: what came, what was written, what was refused and why, what to do next."""
     refused = sum(counts.refused.values())
-    yield f"{counts.received:,} records in {counts.files:,} files of kind {source.kind}: "
-    yield f"{sum(counts.written.values()):,} written to {out}, {refused:,} refused"
+    came = f"{counts.received:,} records in {counts.files:,} files of kind {source.kind}"
+    yield f"{came}: {sum(counts.written.values()):,} written to {out}, {refused:,} refused"
     for name, number in counts.written.most_common():
         yield f"  {number:>10,}  {name}"
     if refused:
@@ -154,6 +154,12 @@ def _source(options: argparse.Namespace) -> Source:
             expected=f"KIND= one of {', '.join(kinds())}",
             action="correct KIND, or name an entry with IN=sources.yml SOURCE=name",
         )
+    if kinds()[options.kind].HAS_CONTRACT and not options.contract:
+        raise ConvertError(
+            found=f"no CONTRACT, and kind {options.kind} reads what one declares",
+            expected="CONTRACT=path/to/contract.yml (the head of include/sources/contracts.py shows one)",
+            action="give it, or name an entry with IN=sources.yml SOURCE=name",
+        )
     path = Path(options.input).resolve()
     entry = {"name": "convert", "kind": options.kind, "path": str(path), "timezone": options.timezone}
     if options.contract:
@@ -161,7 +167,7 @@ def _source(options: argparse.Namespace) -> Source:
     for word in options.set:
         name, _, value = word.partition("=")
         entry[name] = yaml.safe_load(value)
-    return make_source(entry, path.parent, "make convert")
+    return make_source(entry, path.parent, "what make convert was given")
 
 
 def main(arguments: list[str] | None = None) -> int:
