@@ -11,16 +11,25 @@ BIN := .venv/bin
 PY := $(BIN)/python
 STAMP := .venv/plumbline-requirements
 
+# A word that nothing here reads is a slip (PEPLE=400): it would be passed over, and a whole night run on something else.
+said := $(foreach word,$(.VARIABLES),$(if $(filter command,$(origin $(word))),$(word)))
+unknown := $(strip $(foreach word,$(said),$(if $(findstring _,$(word)),,$(shell \
+	grep -qE '[$$][(]$(word)[)]|^ifdef $(word)$$|^export( [A-Z]+)* $(word)( |$$)' Makefile || echo $(word)))))
+ifneq ($(unknown),)
+$(error not known: $(unknown:%=%=). See 'make help' for the words of each command; nothing was done)
+endif
+
 # The one environment of every target; include/local_stack/environment.py adds Airflow's for its own programs.
 export PLUMBLINE_HOME
 export PYTHONPATH := $(CURDIR)
+export PYTHONUTF8 := 1
 export SCARF_ANALYTICS := false
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := false
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 ifdef SOURCES
-export PLUMBLINE_SOURCES := $(abspath $(SOURCES))
+export PLUMBLINE_SOURCES := $(SOURCES)
 endif
 ifdef DAY
 export PLUMBLINE_DAY := $(DAY)
@@ -31,11 +40,20 @@ endif
 export STRICT PEOPLE SEED
 export DBT_ARGS := $(ARGS)
 
+# $(call need,WORDS,example): stop where one of the words was not given.
+need = $(foreach word,$(1),$(if $($(word)),,$(error $(word)= is missing. For example: $(2))))
+
 ##@ Run
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -v wide="$${COLUMNS:-$$( (stty size </dev/tty) 2>/dev/null | cut -d' ' -f2)}" ' \
+		BEGIN {FS = ":.*## "; if (wide < 60) wide = 100} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z][a-z-]*:.*## / {gsub(/\$$\$$/, "$$", $$2); line = sprintf("  make %-15s", $$1); n = split($$2, words, " "); \
+			for (i = 1; i <= n; i++) { \
+				if (length(line words[i]) + 1 >= wide) {print line; line = sprintf("%22s", "")} line = line " " words[i]} \
+			print line}' Makefile
 	@echo
 	@echo "  PLUMBLINE_HOME=folder   where all local state lives (.local)"
 
@@ -75,7 +93,7 @@ env: $(STAMP) ## 'export NAME=value' lines for a shell: eval "$$(make -s env)"
 
 .PHONY: plan
 plan: $(STAMP) ## what tiering would do on DAY=YYYY-MM-DD, why, at what cost; POLICY=file: what that policy would change; changes nothing
-	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy $(POLICY))
+	@$(PY) -m include.lifecycle plan $(if $(DAY),--day $(DAY)) $(if $(POLICY),--policy "$(POLICY)")
 
 .PHONY: docs
 docs: $(STAMP) ## dbt's documentation of the marts, in a browser
@@ -93,7 +111,7 @@ dbt-diff: $(STAMP) ## what your models change in the rows, against the last nigh
 
 .PHONY: sample
 sample: $(STAMP) ## a sample health system with its answer key: OUT=folder PEOPLE=2000 SEED=20261
-	@$(PY) -m include.sample make --out $(or $(OUT),$(PLUMBLINE_HOME)/sample/own) --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
+	@$(PY) -m include.sample make --out "$(or $(OUT),$(PLUMBLINE_HOME)/sample/own)" --people $(or $(PEOPLE),2000) --seed $(or $(SEED),20261)
 
 .PHONY: equity
 equity: $(STAMP) ## inequality: MEASURE=measure_id [DIMENSION=payer] prints, PAGE=out.html [SHAPES=areas.geojson] writes a page; or TABLE=groups.csv OUT=summary.csv
@@ -116,15 +134,19 @@ measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DE
 
 .PHONY: deidentify
 deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl, SURROGATES=1, PROFILE=expert_determination
-	@$(PY) -m include.privacy.text "$(or $(IN),notes.jsonl)" "$(or $(OUT),out.jsonl)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
+	@: $(call need,IN OUT,make deidentify IN=notes.jsonl OUT=out.jsonl)
+	@$(PY) -m include.privacy.text "$(IN)" "$(OUT)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
 
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
+	@: $(if $(SOURCE)$(BATCH),,$(error SOURCE= or BATCH= is missing; 'make quarantine' lists them)) \
+		$(call need,REASON BY,make replay SOURCE=south RULE=code_missing REASON="contract maps local codes" BY=you)
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
 .PHONY: check
 check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=]
+	@: $(call need,SOURCE,make check SOURCE=exports/north OUT=result.json)
 	@$(PY) -m include.local_stack up >/dev/null
 	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
 		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
@@ -135,6 +157,7 @@ checks: $(STAMP) ## every check there is, with its threshold and its place in Ka
 
 .PHONY: rejudge
 rejudge: $(STAMP) ## judge a night's results again under the thresholds of today, without scanning: DAY=YYYY-MM-DD
+	@: $(call need,DAY,make rejudge DAY=2026-11-22)
 	@$(PY) -m include.quality rejudge --night "$(DAY)"
 
 .PHONY: convert
@@ -158,6 +181,7 @@ restore-drill: $(STAMP) ## restore the newest backups into a scratch server, che
 
 .PHONY: erase
 erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
+	@: $(call need,PERSON REASON BY AND,make erase PERSON=token REASON="asked by letter" BY=you AND=second; token: python -m include.lifecycle token --source north)
 	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
 
 ##@ Check
@@ -192,7 +216,7 @@ seeds: $(STAMP) ## do the intervals hold the planted disparities as often as the
 
 .PHONY: score
 score: $(STAMP) ## what the night on the sample found of what was planted: SAMPLE=folder DAY=YYYY-MM-DD
-	@$(PY) -m include.sample score --sample $(or $(SAMPLE),$(PLUMBLINE_HOME)/sample/$(or $(PEOPLE),2000)-people-seed-$(or $(SEED),20261)) \
+	@$(PY) -m include.sample score --sample "$(or $(SAMPLE),$(PLUMBLINE_HOME)/sample/$(or $(PEOPLE),2000)-people-seed-$(or $(SEED),20261))" \
 		--night $(or $(DAY),$$(date +%F))
 
 .PHONY: coverage-test
@@ -238,5 +262,7 @@ $(BIN)/uv:
 
 $(STAMP): requirements.txt $(BIN)/uv
 	@echo "installing the packages of requirements.txt (about 2 GB, once)"
-	@$(BIN)/uv pip install -q --python $(PY) --require-hashes -r requirements.txt
+	@(seconds=0; while sleep 15 >/dev/null 2>&1; do seconds=$$((seconds + 15)); echo "  still at it, $$seconds s"; done) & ticking=$$!; \
+		$(BIN)/uv pip install -q --python $(PY) --require-hashes -r requirements.txt; ended=$$?; \
+		kill $$ticking 2>/dev/null; exit $$ended
 	@touch $@

@@ -103,7 +103,7 @@ def _refuse_what_is_wrong(known: Mapping[str, str]) -> None:
     wrong = [f"{name} is not set" for name in _NEEDED if not known.get(name)]
     if known.get("PLUMBLINE_PG_PORT") and not known["PLUMBLINE_PG_PORT"].isdigit():
         wrong.append("PLUMBLINE_PG_PORT is not a number")
-    if known.get("PLUMBLINE_DAY") and not _is_day(known["PLUMBLINE_DAY"]):
+    if known.get("PLUMBLINE_DAY") and not is_day(known["PLUMBLINE_DAY"]):
         wrong.append("PLUMBLINE_DAY (DAY=) is not a day written YYYY-MM-DD")
     if not _is_zone(known.get("PLUMBLINE_TIMEZONE", "UTC")):
         wrong.append("PLUMBLINE_TIMEZONE is not the name of a time zone")
@@ -115,7 +115,8 @@ def _refuse_what_is_wrong(known: Mapping[str, str]) -> None:
         )
 
 
-def _is_day(text: str) -> bool:
+def is_day(text: str) -> bool:
+    """True for a day of the calendar written YYYY-MM-DD, and for no other form of ISO 8601."""
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return False
     try:

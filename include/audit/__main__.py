@@ -7,24 +7,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
 
-from include.errors import PlumblineError
+from include.command import day, run_command
 from include.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0 where the trail holds, 1 where it does not or cannot be checked."""
+    """Returns 0 where the trail holds, 1 where it does not, 2 where it cannot be checked."""
     parser = argparse.ArgumentParser(prog="python -m include.audit", description=__doc__)
     parser.add_argument("verb", choices=("verify", "anchor", "export", "access", "watch"))
-    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: the night the settings name")
+    parser.add_argument("--day", type=day, help="YYYY-MM-DD; default: the night the settings name")
     parser.add_argument("--after", type=int, default=0, help="export: entries later than this number")
     asked = parser.parse_args(arguments)
-    try:
-        return _do(asked, Settings.from_environment())
-    except PlumblineError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
+    return run_command(asked.verb, lambda: _do(asked, Settings.from_environment()))
 
 
 def _do(asked: argparse.Namespace, settings: Settings) -> int:

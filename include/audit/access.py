@@ -144,11 +144,12 @@ def _note_grants(hot: psycopg.Connection, database: str, settings: Settings) -> 
 
 def show_review(found: list[Access]) -> str:
     """The review as a table for a terminal, and what it means to look at."""
-    lines = [f"{'role':16} {'database':8} {'schema':18} {'tables':>6} {'unread 90 d':>11}  last act in the trail"]
+    wide = max((len(each.schema) for each in found), default=0)
+    lines = [f"{'role':16} {'database':8} {'schema':{wide}} {'tables':>6} {'unread 90 d':>11}  last act in the trail"]
     for each in found:
         unused = "not yet" if each.unused is None else str(each.unused)
         last = f"{each.last_act:%Y-%m-%d}" if each.last_act else "never"
-        lines.append(f"{each.role:16} {each.database:8} {each.schema:18} {each.tables:6} {unused:>11}  {last}")
+        lines.append(f"{each.role:16} {each.database:8} {each.schema:{wide}} {each.tables:6} {unused:>11}  {last}")
     dormant = sorted({each.role for each in found if each.is_dormant})
     lines += ["", f"Roles with no act in the trail for {UNUSED_DAYS} days: {', '.join(dormant) or 'none'}"]
     lines += [

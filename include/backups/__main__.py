@@ -13,20 +13,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import day, run_command
 from include.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 1 with the error's text on stderr."""
+    """Run one verb. Returns 0, 1 where a check failed, or 2 with the error's text on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m include.backups", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("verb", choices=sorted(_VERBS))
-    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: the night the settings name")
+    parser.add_argument("--day", type=day, help="YYYY-MM-DD; default: the night the settings name")
     parser.add_argument("--night", help="restore: the newest backup not later than this day")
     parser.add_argument("--databases", nargs="+", choices=("hot", "warm", "keys"), default=["hot", "warm", "keys"])
     parser.add_argument(
@@ -34,19 +33,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--to", type=Path, help="restore-keyring: an empty folder")
     asked = parser.parse_args(arguments)
-    try:
-        settings = Settings.from_environment()
-        asked.day = asked.day or settings.night()
-        return _VERBS[asked.verb](asked, settings) or 0
-    except PlumblineError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
+    return run_command(asked.verb, lambda: _do(asked))
+
+
+def _do(asked) -> int:
+    settings = Settings.from_environment()
+    asked.day = asked.day or settings.night()
+    return _VERBS[asked.verb](asked, settings)
 
 
 def _now(asked, settings: Settings, everything: bool = True) -> int:
     from include.backups.back_up import back_up
 
-    print(", ".join(f"{name} {number}" for name, number in back_up(asked.day, settings, everything=everything).items()))
+    done = back_up(asked.day, settings, everything=everything)
+    print(
+        f"{done['verified']} of {done['saved']} backups saved and read back, {done['bytes'] / 1e6:.1f} MB; {done['removed']} old ones removed"
+    )
+    print("'make restore-drill' proves that they can be restored; 'python -m include.backups status' lists them")
     return 0
 
 
@@ -85,12 +88,19 @@ def _status(asked, settings: Settings) -> int:
 def _drill(asked, settings: Settings) -> int:
     from include.backups.drill import restore_drill
 
+    print("restoring the newest backups into a server of their own; what runs is not touched", flush=True)
     drill = restore_drill(asked.day, settings)
     for name, check in drill.checks.items():
-        told = ", ".join(f"{word} {value}" for word, value in check.items() if word != "passed")
-        print(f"{'ok  ' if check['passed'] else 'FAIL'} {name}: {told}")
+        told = ", ".join(f"{word} {_shown(value)}" for word, value in check.items() if word != "passed")
+        print(f"{'ok  ' if check['passed'] else 'FAIL'} {name.replace('_', ' ')}: {told}")
     print(f"recovered in {drill.seconds:.1f} s; {drill.nights_lost} finished night(s) are not in the backups")
     return 0
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value) if value else "none"
 
 
 def _restore(asked, settings: Settings) -> int:

@@ -6,25 +6,28 @@ import argparse
 import sys
 from pathlib import Path
 
+from include.command import run_command
 from include.equity.policy import EquityPolicy
+from include.equity.reading import TableError
 from include.equity.table import summarise_table
-from include.errors import PlumblineError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns 0, or 2 where the table cannot be read as asked."""
     given = _parser().parse_args(arguments)
-    try:
-        errors = EquityPolicy.load().weak_evidence_errors
-        written = summarise_table(given.table, given.out, given.confidence, errors)
-    except PlumblineError as error:
-        print(f"equity: {error}", file=sys.stderr)
-        return 2
-    except FileNotFoundError:
-        print(f"equity: there is no file {given.table}; give TABLE=path/to/groups.csv", file=sys.stderr)
-        return 2
+    return run_command("equity", lambda: _summarise(given))
+
+
+def _summarise(given: argparse.Namespace) -> None:
+    if not given.table.is_file():
+        raise TableError(
+            found=f"there is no file {given.table}",
+            expected="a CSV with the columns of WHO's HEAT",
+            action="give TABLE=path/to/groups.csv OUT=summary.csv, or MEASURE=measure_id for a published measure",
+        )
+    errors = EquityPolicy.load().weak_evidence_errors
+    written = summarise_table(given.table, given.out, given.confidence, errors)
     print(f"{written} measures written to {given.out}")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,23 +15,22 @@ import sys
 from collections.abc import Sequence
 from uuid import UUID
 
-from include.errors import PlumblineError
+from include.command import run_command
 from include.identity.decisions import VERDICTS, Review, decide, list_reviews
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show the review list or write a decision down. Returns 0, or 2 with the error's text on stderr."""
     asked = _parser().parse_args(arguments)
-    try:
-        if asked.verb == "review":
-            _show(*list_reviews(limit=asked.limit))
-        else:
-            one, other = decide(asked.pair, asked.verdict, by=asked.by, reason=asked.reason)
-            print(f"Written down: {asked.verdict} {one} and {other}. The next night follows it.")
-    except PlumblineError as problem:
-        print(f"identity: {problem}", file=sys.stderr)
-        return 2
-    return 0
+    return run_command("identity", lambda: _do(asked))
+
+
+def _do(asked: argparse.Namespace) -> None:
+    if asked.verb == "review":
+        _show(*list_reviews(limit=asked.limit))
+    else:
+        one, other = decide(asked.pair, asked.verdict, by=asked.by, reason=asked.reason)
+        print(f"Written down: {asked.verdict} {one} and {other}. The next night follows it.")
 
 
 def _parser() -> argparse.ArgumentParser:

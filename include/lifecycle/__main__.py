@@ -19,25 +19,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import date
 from functools import partial
 from uuid import UUID
 
-from include.errors import PlumblineError
+from include.command import day, run_command
 from include.lifecycle import desk_erasure, desk_history
 from include.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 1 with the error's text on stderr."""
+    """Run one verb. Returns 0, 1 where something was found wrong, or 2 with the error's text on stderr."""
     asked = _parser().parse_args(arguments)
-    try:
-        settings = Settings.from_environment()
-        asked.day = asked.day or settings.night()
-        return asked.verb_function(asked, settings) or 0
-    except PlumblineError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
+    return run_command(asked.verb_function.__name__.strip("_"), lambda: _do(asked))
+
+
+def _do(asked) -> int | None:
+    settings = Settings.from_environment()
+    asked.day = asked.day or settings.night()
+    return asked.verb_function(asked, settings)
 
 
 def _plan(asked, settings: Settings) -> int:
@@ -217,8 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     _verb(verbs, "apply", _apply)
     _verb(verbs, "holds", _holds)
     hold = _criteria(_two_names(_verb(verbs, "hold", _hold)))
-    hold.add_argument("--event-from", type=date.fromisoformat)
-    hold.add_argument("--event-to", type=date.fromisoformat)
+    hold.add_argument("--event-from", type=day)
+    hold.add_argument("--event-to", type=day)
     _two_names(_verb(verbs, "lift", _lift)).add_argument("hold_id", type=int)
     _two_names(_verb(verbs, "approve", _approve)).add_argument(
         "files", nargs="+", help="object keys as the plan shows them"
@@ -238,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verb(verbs, name: str, function) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name)
     parser.set_defaults(verb_function=function)
-    parser.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; default: the night the settings name")
+    parser.add_argument("--day", type=day, help="YYYY-MM-DD; default: the night the settings name")
     return parser
 
 
@@ -264,8 +263,8 @@ def _criteria(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 def _rehydrate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", default="resource", help="table of schema raw")
-    parser.add_argument("--month", type=date.fromisoformat, help="any day of the month received; default: every month")
-    parser.add_argument("--until", type=date.fromisoformat, required=True, help="last day of the loan")
+    parser.add_argument("--month", type=day, help="any day of the month received; default: every month")
+    parser.add_argument("--until", type=day, required=True, help="last day of the loan")
     parser.add_argument("--class", dest="data_class")
 
 

@@ -16,9 +16,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import psycopg
-
-from include.errors import PlumblineError, SettingsError
+from include.command import run_command
+from include.errors import SettingsError
 from include.live.inbox import Inbox
 from include.live.listen_settings import ListenSettings
 from include.live.server import Listener
@@ -62,13 +61,25 @@ async def serve(sources: Sequence[Source], settings: Settings, listen: ListenSet
     box = Inbox(settings, landing_recipient(settings))
     await box.start()
     listener = Listener(box, listen)
-    ports = {source.name: await listener.listen(source, options_of(source).listen) for source in sources}
+    ports = {source.name: await _open(listener, source) for source in sources}
     _write_ports(settings.home, ports)
     telling = asyncio.create_task(listener.tell())
     await stopping.wait()
     telling.cancel()
     await listener.stop()
     _log.info("stopped: %s", dict(listener.counts) or "no message")
+
+
+async def _open(listener: Listener, source: Source) -> int:
+    port = options_of(source).listen
+    try:
+        return await listener.listen(source, port)
+    except OSError as problem:
+        raise SettingsError(
+            found=f"port {port} of source {source.name} cannot be opened ({os.strerror(problem.errno or 0)})",
+            expected="a port on which no other program listens",
+            action="stop the other program, or change 'listen' of the source in sources.yml",
+        ) from problem
 
 
 def _write_ports(home: Path, ports: dict[str, int]) -> None:
@@ -90,21 +101,14 @@ def check(settings: Settings, listen: ListenSettings) -> int:
 def main(arguments: Sequence[str]) -> int:
     """2 with a sentence on standard error where it cannot begin."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    try:
-        settings, listen = Settings.from_environment(os.environ), ListenSettings.from_environment(os.environ)
-        if list(arguments) == ["check"]:
-            return check(settings, listen)
-        asyncio.run(serve(listening_sources(settings), settings, listen))
-    except PlumblineError as problem:
-        print(f"listen: {problem.found}.\n  expected: {problem.expected}\n  now: {problem.action}", file=sys.stderr)
-        return 2
-    except (OSError, psycopg.OperationalError) as problem:
-        print(
-            f"listen: a port or the database cannot be opened ({type(problem).__name__}).\n"
-            "  expected: free ports, and the databases of 'make stack'\n  now: start the stack, or choose another port",
-            file=sys.stderr,
-        )
-        return 2
+    return run_command("listen", lambda: _do(list(arguments)))
+
+
+def _do(arguments: list[str]) -> int:
+    settings, listen = Settings.from_environment(os.environ), ListenSettings.from_environment(os.environ)
+    if arguments == ["check"]:
+        return check(settings, listen)
+    asyncio.run(serve(listening_sources(settings), settings, listen))
     return 0
 
 

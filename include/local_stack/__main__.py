@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import run_command
 from include.local_stack import stack
 from include.local_stack.containers import make_compose_home
 from include.settings import Settings
@@ -22,11 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("verb", choices=("up", "down", "status", "destroy", "migrate", "compose-secrets"))
     parser.add_argument("--home", type=Path, default=Path(os.environ.get("PLUMBLINE_HOME") or ".local"))
     chosen = parser.parse_args(arguments)
-    try:
-        return _do(chosen.verb, chosen.home)
-    except PlumblineError as problem:
-        print(f"local stack: {problem}", file=sys.stderr)
-        return 2
+    return run_command("local stack", lambda: _do(chosen.verb, chosen.home))
 
 
 def _do(verb: str, home: Path) -> int:

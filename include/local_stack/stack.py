@@ -118,5 +118,6 @@ def migrate_installation(settings: Settings, say: Callable[[str], None]) -> None
     applied = migrate(settings)
     if applied:
         say(f"databases brought up to date ({applied} migration files)")
-    for bucket in object_store.ensure_buckets(settings, os.environ.get("PLUMBLINE_BUCKET_AUDIT") or "audit"):
-        say(f"bucket {bucket} made")
+    made = object_store.ensure_buckets(settings, os.environ.get("PLUMBLINE_BUCKET_AUDIT") or "audit")
+    if made:
+        say(f"buckets made: {', '.join(made)}")

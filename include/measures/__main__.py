@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import run_command
 from include.local_stack import stack
 from include.settings import Settings
 from include.warehouse.build import PROJECT
@@ -17,11 +17,7 @@ from include.warehouse.build import PROJECT
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. 0, 1 where cases differ or could not be evaluated, 2 where it cannot be done."""
     given = _parser().parse_args(arguments)
-    try:
-        return given.run(given, _settings())
-    except PlumblineError as error:
-        print(f"measures: {error.found}.\n  expected: {error.expected}\n  now: {error.action}", file=sys.stderr)
-        return 2
+    return run_command("measures", lambda: given.run(given, _settings()))
 
 
 def _settings() -> Settings:

@@ -11,10 +11,11 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from uuid import UUID
 
+from include.command import run_command
 from include.errors import PlumblineError
 from include.nights import step
 from include.settings import Settings
@@ -245,7 +246,6 @@ def record_opt_out(
 def main() -> int:
     """``python -m include.privacy.consent opt-out|withdraw --person TOKEN --purpose research --by NAME``."""
     import argparse
-    import sys
 
     parser = argparse.ArgumentParser(prog="python -m include.privacy.consent", description=main.__doc__)
     parser.add_argument("verb", choices=("opt-out", "withdraw"))
@@ -254,14 +254,12 @@ def main() -> int:
     )
     parser.add_argument("--purpose", required=True)
     parser.add_argument("--by", required=True, help="who records it; goes to the audit trail")
-    asked = parser.parse_args()
-    try:
-        changed = record_opt_out(asked.person, asked.purpose, by=asked.by, withdraw=asked.verb == "withdraw")
-    except PlumblineError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
+    return run_command("consent", partial(_record, parser.parse_args()))
+
+
+def _record(asked) -> None:
+    changed = record_opt_out(asked.person, asked.purpose, by=asked.by, withdraw=asked.verb == "withdraw")
     print(f"{changed} recorded; the next night honours it, for the whole history")
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from include.errors import PlumblineError
+from include.command import run_command
 from include.privacy import rotation
 from include.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 1 with the error's text on stderr."""
+    """Run one verb. Returns 0, 1 where keys are damaged, or 2 with the error's text on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m include.privacy.key_desk",
         description=__doc__,
@@ -35,11 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("say who does it with --by")
     if asked.verb == "retire" and asked.version is None:
         parser.error("say which with --version")
-    try:
-        return _do(asked, Settings.from_environment())
-    except PlumblineError as problem:
-        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
+    return run_command("keys", lambda: _do(asked, Settings.from_environment()))
 
 
 def _do(asked: argparse.Namespace, settings: Settings) -> int:

@@ -23,23 +23,24 @@ import textwrap
 from collections.abc import Sequence
 from datetime import date
 
+from include.command import day, run_command
 from include.errors import PlumblineError
 from include.local_stack.home import last_sources
 from include.quality import replay
+from include.quality.errors import GateError
 from include.quality.preview import preview
 from include.settings import Settings
 from include.sources.registry import load_sources
 from include.warehouse.connect import connect
 
+# What a verb is called where people meet it.
+_MAKE_WORDS = {"show": "quarantine", "list": "checks"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Show refused records, or show or do a replay. Returns 0, or 2 with the error's text on stderr."""
     asked = _parser().parse_args(arguments)
-    try:
-        return asked.run(asked)
-    except PlumblineError as problem:
-        print(f"{asked.verb}: {problem}", file=sys.stderr)
-        return 2
+    return run_command(_MAKE_WORDS.get(asked.verb, asked.verb), lambda: asked.run(asked))
 
 
 def _run_replay(asked: argparse.Namespace) -> int:
@@ -60,11 +61,25 @@ def _run_check(asked: argparse.Namespace) -> int:
 def _run_rejudge(asked: argparse.Namespace) -> int:
     from include.quality.catalogue.assess import rejudge
 
+    _refuse_unassessed(asked.night)
     changed = rejudge(asked.night)
     for source, instance, before, after in changed:
         print(f"{source:16}{instance:70}{before} → {after}")
     print(f"{len(changed)} results of {asked.night} are judged otherwise. What the night published stays as it was.")
     return 0
+
+
+def _refuse_unassessed(night: date) -> None:
+    with connect("checker") as books:
+        assessed, newest = books.execute(
+            "select bool_or(night = %s), max(night) from quality.check_result", [night]
+        ).fetchone()
+    if not assessed:
+        raise GateError(
+            found=f"nothing was assessed in the night of {night}",
+            expected=f"a night that was; the newest is {newest}" if newest else "a night that was; there is none yet",
+            action="give DAY= one of the nights that 'select night from governance.nights' lists",
+        )
 
 
 def _run_list(asked: argparse.Namespace) -> int:
@@ -90,12 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
     folder.add_argument("--contract", help="of a folder of tables")
     folder.add_argument("--out", help="write all results there as JSON")
-    folder.add_argument(
-        "--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today"
-    )
+    folder.add_argument("--night", type=day, help="the day after which nothing can have happened; default today")
     folder.set_defaults(run=_run_check)
     again_judged = verbs.add_parser("rejudge", help="judge a night's results under the thresholds of today")
-    again_judged.add_argument("--night", type=date.fromisoformat, required=True)
+    again_judged.add_argument("--night", type=day, required=True)
     again_judged.set_defaults(run=_run_rejudge)
     verbs.add_parser("list", help="every check, its threshold and its place in Kahn's framework").set_defaults(
         run=_run_list
@@ -135,7 +148,12 @@ def _count(asked: argparse.Namespace) -> None:
                  and reason_code = coalesce(%s, reason_code) group by 1, 2 order by 3 desc, 1, 2""",
             [asked.source, asked.rule],
         ).fetchall()
-    print(f"{sum(row[2] for row in rows):,} records are in quarantine\n")
+    if not rows:
+        print(
+            "Nothing that is open in quarantine is like that." if asked.source or asked.rule else "Quarantine is empty."
+        )
+        return
+    print(f"{sum(row[2] for row in rows):,} record(s) in quarantine\n")
     print(f"{'source':16}{'reason':26}{'records':>8}{'tables':>8}  {'since':12}to do")
     for source, reason, records, tables, since, action in rows:
         print(

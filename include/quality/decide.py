@@ -48,8 +48,8 @@ def decide(
     if not below:
         return Verdict(PASSED, overall, strictest)
     texts = [
-        f"{each.share:.4f} of {each.rows} rows of {' and '.join(each.data_classes)} pass every critical rule, "
-        f"at least {each.threshold:.4f} must"
+        f"{each.share:.2%} of {each.rows} rows of {' and '.join(each.data_classes)} pass every critical rule, "
+        f"at least {each.threshold:.2%} must"
         for each in below
     ]
     return Verdict(HELD_BACK, overall, strictest, "; ".join(texts))

@@ -7,18 +7,14 @@ import os
 import sys
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import run_command
 from include.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns 0, or 2 where what was asked for is not there."""
     given = _parser().parse_args(arguments)
-    try:
-        return given.run(given, Settings.from_environment(os.environ))
-    except PlumblineError as error:
-        print(f"equity: {error}", file=sys.stderr)
-        return 2
+    return run_command("equity", lambda: given.run(given, Settings.from_environment(os.environ)))
 
 
 def _print_measure(given: argparse.Namespace, settings: Settings) -> int:

@@ -94,7 +94,8 @@ def _refused(facts: Facts, paint) -> Iterator[str]:
     top = sorted(reasons.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{reason} {count:,}" for reason, count in top[:5])
     more = f", {len(top) - 5} more reasons" if len(top) > 5 else ""
-    yield paint("Quarantined", "bold") + f"  {total:,} records, to look at in governance.quarantine: {shown}{more}"
+    text = f"{total:,} records ('make quarantine' shows where and why): {shown}{more}"
+    yield from _wrapped(paint("Quarantined", "bold") + "  ", 13, text)
     yield ""
 
 

@@ -3,10 +3,9 @@
 import argparse
 import sys
 import time
-from datetime import date
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import day, run_command
 from include.sample.make import DEFAULT_NIGHT, DEFAULT_PEOPLE, DEFAULT_SEED, Request, make_sample
 from include.sample.next_night import make_next_night
 
@@ -14,11 +13,7 @@ from include.sample.next_night import make_next_night
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 2 not possible as asked."""
     given = _parser().parse_args(arguments)
-    try:
-        return given.run(given)
-    except PlumblineError as error:
-        print(f"sample: {error}", file=sys.stderr)
-        return 2
+    return run_command("sample", lambda: given.run(given))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -30,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--seed", type=int, default=DEFAULT_SEED)
     make.add_argument("--people", type=int, default=DEFAULT_PEOPLE)
-    make.add_argument("--night", type=date.fromisoformat, default=DEFAULT_NIGHT, help="the first night, YYYY-MM-DD")
+    make.add_argument("--night", type=day, default=DEFAULT_NIGHT, help="the first night, YYYY-MM-DD")
     make.add_argument(
         "--day", type=int, default=0, help="deliver this many nights after the first one: only what is new since"
     )
@@ -40,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
         "score", help="compare a night that ran on the sample with its answer key; exit 1 where it falls short"
     )
     score.add_argument("--sample", type=Path, required=True, help="the folder that `make` wrote")
-    score.add_argument("--night", type=date.fromisoformat, default=DEFAULT_NIGHT)
+    score.add_argument("--night", type=day, default=DEFAULT_NIGHT)
     score.add_argument("--day", type=int, default=0, help="the delivery that the night took in")
     score.set_defaults(run=_score)
     coverage = commands.add_parser(

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import yaml
 
+from include.command import run_command
 from include.errors import PlumblineError
 from include.sources.conversion import REJECTS, SUMMARY, UNMAPPED, Counts, Writer
 from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, make_source, reader_of
@@ -116,8 +117,8 @@ def _prepare(out: Path, read_from: Path) -> None:
 def describe(counts: Counts, source: Source, out: Path) -> Iterator[str]:
     """Lines for a person: what came, what was written, what was refused and why, what to do next."""
     refused = sum(counts.refused.values())
-    yield f"{counts.received:,} records in {counts.files:,} files of kind {source.kind}: "
-    yield f"{sum(counts.written.values()):,} written to {out}, {refused:,} refused"
+    came = f"{counts.received:,} records in {counts.files:,} files of kind {source.kind}"
+    yield f"{came}: {sum(counts.written.values()):,} written to {out}, {refused:,} refused"
     for name, number in counts.written.most_common():
         yield f"  {number:>10,}  {name}"
     if refused:
@@ -153,6 +154,12 @@ def _source(options: argparse.Namespace) -> Source:
             expected=f"KIND= one of {', '.join(kinds())}",
             action="correct KIND, or name an entry with IN=sources.yml SOURCE=name",
         )
+    if kinds()[options.kind].HAS_CONTRACT and not options.contract:
+        raise ConvertError(
+            found=f"no CONTRACT, and kind {options.kind} reads what one declares",
+            expected="CONTRACT=path/to/contract.yml (the head of include/sources/contracts.py shows one)",
+            action="give it, or name an entry with IN=sources.yml SOURCE=name",
+        )
     path = Path(options.input).resolve()
     entry = {"name": "convert", "kind": options.kind, "path": str(path), "timezone": options.timezone}
     if options.contract:
@@ -160,7 +167,7 @@ def _source(options: argparse.Namespace) -> Source:
     for word in options.set:
         name, _, value = word.partition("=")
         entry[name] = yaml.safe_load(value)
-    return make_source(entry, path.parent, "make convert")
+    return make_source(entry, path.parent, "what make convert was given")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -178,16 +185,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="WORD=VALUE", help="any other word of sources.yml"
     )
     options = parser.parse_args(arguments)
-    try:
-        if not options.input or not options.out:
-            raise ConvertError(
-                found="no IN or no OUT", expected="both", action="make convert KIND=hl7v2 IN=path OUT=folder"
-            )
-        source, out = _source(options), Path(options.out)
-        counts = convert(source, out, lambda line: print(line, file=sys.stderr, flush=True))
-    except PlumblineError as problem:
-        print(f"convert: {problem.found}.\n  expected: {problem.expected}\n  now: {problem.action}", file=sys.stderr)
-        return 2
+    return run_command("convert", lambda: _convert_as_asked(options))
+
+
+def _convert_as_asked(options: argparse.Namespace) -> int:
+    if not options.input or not options.out:
+        raise ConvertError(
+            found="no IN or no OUT", expected="both", action="make convert KIND=hl7v2 IN=path OUT=folder"
+        )
+    source, out = _source(options), Path(options.out)
+    counts = convert(source, out, lambda line: print(line, file=sys.stderr, flush=True))
     print("\n".join(describe(counts, source, out)))
     return 1 if counts.refused else 0
 

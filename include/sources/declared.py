@@ -23,6 +23,7 @@ class Complaints:
 
     file: Path
     found: list[str] = field(default_factory=list)
+    elsewhere: set[str] = field(default_factory=set)  # names of other files that have to be corrected
 
     def add(self, text: str) -> None:
         """Note one thing that is wrong, with where it stands."""
@@ -31,11 +32,13 @@ class Complaints:
     def raise_any(self, error: type[PlumblineError], *, expected: str) -> None:
         """Raise ``error`` with all complaints, or return where there is none."""
         if self.found:
-            many = f"{len(self.found)} mistakes" if len(self.found) > 1 else "a mistake"
+            each = ";\n    ".join(self.found)
             raise error(
-                found=f"{self.file.name} has {many}: {'; '.join(self.found)}",
+                found=f"{self.file.name} has {len(self.found)} mistakes:\n    {each}"
+                if len(self.found) > 1
+                else f"{self.file.name} has a mistake: {each}",
                 expected=expected,
-                action=f"correct {self.file.name}",
+                action=f"correct {' and '.join(sorted(self.elsewhere) or [self.file.name])}",
             )
 
     def refuse_unknown(self, where: str, words: Mapping[str, Any], known: set[str]) -> None:
@@ -47,7 +50,8 @@ class Complaints:
     def choice(self, where: str, value: object, allowed: tuple[str, ...] | frozenset[str]) -> None:
         """Complain where ``value`` is not one of ``allowed``."""
         if value not in allowed:
-            self.add(f"{where} is '{value}', not one of {', '.join(sorted(allowed))}")
+            said = "missing" if value is None else f"'{value}'"
+            self.add(f"{where} is {said}, not one of {', '.join(sorted(allowed))}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -85,7 +89,9 @@ def read_yaml(path: Path, error: type[PlumblineError] = DeclarationError) -> dic
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as cause:
         raise error(
-            found=f"{path.name} cannot be read ({type(cause).__name__})",
+            found=f"there is no file {path}"
+            if isinstance(cause, FileNotFoundError)
+            else f"{path.name} cannot be read ({type(cause).__name__})",
             expected=f"a YAML file in UTF-8 at {path}",
             action="correct the path, or write the file",
         ) from cause

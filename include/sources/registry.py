@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from include.errors import PlumblineError
-from include.sources.contracts import Contract, load_contract
+from include.sources.contracts import Contract, ContractError, load_contract
 from include.sources.declared import Complaints, read_yaml
 
 MAX_RECORD_BYTES = 16 << 20
@@ -96,7 +97,7 @@ def reader_of(source: Source) -> ModuleType:
 def load_sources(path: Path) -> tuple[Source, ...]:
     """Read ``sources.yml`` and every contract it names.
 
-    Raises SourcesError with everything that is wrong at once, and ContractError for a contract.
+    Raises SourcesError with everything that is wrong at once, in it and in the contracts.
     """
     path = Path(path)
     declared = read_yaml(path, SourcesError)
@@ -107,9 +108,13 @@ def load_sources(path: Path) -> tuple[Source, ...]:
         complaints.add("'sources' is not a list with at least one source")
         entries = []
     sources = [_read_entry(entry, number, path.parent, complaints) for number, entry in enumerate(entries, 1)]
-    names = [source.name for source in sources if source]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        complaints.add(f"two sources are named {name}")
+    names = Counter(
+        entry["name"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)
+    )
+    for name in sorted(name for name, times in names.items() if times > 1):
+        complaints.add(f"{names[name]} sources are named {name}")
+    if complaints.elsewhere and len(complaints.found) > len(complaints.elsewhere):
+        complaints.elsewhere.add(path.name)
     complaints.raise_any(SourcesError, expected="sources as the head of include/sources/registry.py shows them")
     return tuple(source for source in sources if source)
 
@@ -117,7 +122,7 @@ def load_sources(path: Path) -> tuple[Source, ...]:
 def make_source(entry: dict[str, Any], folder: Path, said_by: str) -> Source:
     """One source from the words of an entry, checked as sources.yml is. ``said_by`` is what a person corrects.
 
-    Raises SourcesError or ContractError with everything that is wrong.
+    Raises SourcesError with everything that is wrong.
     """
     complaints = Complaints(Path(said_by))
     source = _read_entry(entry, 1, folder, complaints)
@@ -167,7 +172,7 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
         values["options"] = reader.read_options(entry, where, folder, complaints)
     if len(complaints.found) > before:
         return None
-    contract = load_contract(folder / entry["contract"]) if has_contract else None
+    contract = _read_contract(folder / entry["contract"], where, complaints) if has_contract else None
     if contract and hasattr(reader, "fit_contract"):
         contract = reader.fit_contract(contract, where, complaints)
     for table in contract.tables if contract else ():
@@ -176,6 +181,16 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
                 f"{where}: its name and that of table {table.name} are over {MAX_TABLE_NAME - 2} characters together"
             )
     return Source(name=name, kind=kind, path=folder / entry.get("path", ""), contract=contract, **values)
+
+
+def _read_contract(path: Path, where: str, complaints: Complaints) -> Contract | None:
+    """The contract; one that cannot be used is a complaint among the others, so that nobody has to ask twice."""
+    try:
+        return load_contract(path)
+    except ContractError as problem:
+        complaints.add(f"{where}: {problem.found}")
+        complaints.elsewhere.add(path.name)
+        return None
 
 
 def _read_values(entry: dict, where: str, complaints: Complaints) -> dict[str, Any]:

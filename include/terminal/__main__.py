@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 
-from include.errors import PlumblineError
+from include.command import CANNOT, run_command
 from include.terminal import nightly
-
-_ERROR = 2
 
 
 def _verbs() -> Mapping[str, Callable[[], int]]:
-    from include.terminal import dbt_dev, service, shell
+    from include.terminal import dbt_dev, docs_site, service, shell
 
     return {
         "nightly": nightly.run,
@@ -24,7 +21,7 @@ def _verbs() -> Mapping[str, Callable[[], int]]:
         "status": service.status,
         "dbt": dbt_dev.run_dbt_as_developer,
         "dbt-diff": dbt_dev.show_differences,
-        "docs": dbt_dev.serve_docs,
+        "docs": docs_site.serve_docs,
     }
 
 
@@ -34,22 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     verbs = _verbs()
     if len(arguments) != 1 or arguments[0] not in verbs:
         print(f"usage: python -m include.terminal {'|'.join(verbs)}", file=sys.stderr)
-        return _ERROR
-    try:
-        return verbs[arguments[0]]()
-    except PlumblineError as problem:
-        print(
-            f"\n{arguments[0]}: {problem.found}.\n  expected: {problem.expected}\n  now: {problem.action}",
-            file=sys.stderr,
-        )
-        return _ERROR
-    except Exception:
-        # Not 1, which would say that the night is red.
-        traceback.print_exc()
-        return _ERROR
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return nightly.INTERRUPTED
+        return CANNOT
+    return run_command(arguments[0], verbs[arguments[0]])
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ def child_environment(home: Home, ports: Mapping[str, int], extra: Mapping[str, 
 
     A value of the caller's own would win over a command that reads a secret, and lead to another Airflow's database.
     """
-    ours = {**airflow_environment(place_of(home, ports)), **extra}
+    # Airflow reads its own files in the terminal's encoding, and fails where that is not UTF-8.
+    ours = {**airflow_environment(place_of(home, ports)), "PYTHONUTF8": "1", **extra}
     return {name: value for name, value in os.environ.items() if f"{name}_CMD" not in ours} | ours
 
 

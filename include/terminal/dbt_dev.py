@@ -18,9 +18,8 @@ import psycopg
 from psycopg import sql
 
 from include.errors import PlumblineError
-from include.local_stack.ports import find_free_ports
 from include.settings import Settings
-from include.warehouse.build import PROJECT, dbt_environment
+from include.warehouse.build import PROJECT, dbt_environment, forget_messages
 from include.warehouse.connect import connect
 from include.warehouse.dbt_variables import dbt_variables
 
@@ -39,6 +38,9 @@ _WITH_VARS = {
     "docs",
     "run-operation",
 }
+# What Postgres says besides "violates" and "invalid input": the row, its key, the text that is no date.
+_QUOTES_A_ROW = re.compile(r"\s*(DETAIL|CONTEXT): ")
+_QUOTES_A_VALUE = re.compile(r"((?:invalid input syntax|invalid value|out of range|invalid \w+) for [^:]*): \".*\"")
 
 
 class DbtError(PlumblineError):
@@ -56,7 +58,22 @@ def run_dbt_as_developer() -> int:
             action="say what dbt should do",
         )
     environment = developer_environment(settings)
-    return subprocess.run(dbt_command(arguments, settings), env=environment, check=False).returncode
+    with subprocess.Popen(
+        dbt_command(arguments, settings), env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as dbt:
+        for line in dbt.stdout:
+            print(withhold(line), end="", flush=True)
+    results = Path(environment["DBT_TARGET_PATH"]) / "run_results.json"
+    if results.is_file():
+        forget_messages(results)
+    return dbt.returncode
+
+
+def withhold(line: str) -> str:
+    """A line of dbt's output without what a database's error quotes of a row."""
+    if _QUOTES_A_ROW.match(line):
+        return "  (a row is quoted here; it is withheld)\n"
+    return _QUOTES_A_VALUE.sub(r'\1: "…"', line)
 
 
 def dbt_command(arguments: list[str], settings: Settings) -> list[str]:
@@ -77,6 +94,7 @@ def developer_environment(settings: Settings, target: str = "dev", folder: str =
         "DBT_TARGET_PATH": str(settings.home / "dbt" / folder),
         "PLUMBLINE_DEV_USER": developer(),
         "TERM": os.environ.get("TERM", "dumb"),
+        "DBT_USE_COLORS": str(sys.stdout.isatty() and not os.environ.get("NO_COLOR")).lower(),
     }
     deferring = {"DBT_STATE": str(state), "DBT_DEFER": "true"} if (state / "manifest.json").is_file() else {}
     return {**dbt_environment(settings), **ours, **(deferring if target == "dev" else {})}
@@ -101,19 +119,6 @@ def last_built_night(settings: Settings) -> date:
             action="run 'make nightly' first",
         )
     return row[0]
-
-
-def serve_docs() -> int:
-    """``make docs``: generate dbt's documentation of last night's build and serve it on loopback until Ctrl-C."""
-    settings = Settings.from_environment(os.environ)
-    environment = developer_environment(settings, target="nightly", folder="docs")
-    made = subprocess.run(dbt_command(["docs", "generate", "--quiet"], settings), env=environment, check=False)
-    if made.returncode != 0:
-        return made.returncode
-    (port,) = find_free_ports(1, taken=set())
-    print(f"dbt's documentation: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    serve = ["docs", "serve", "--host", "127.0.0.1", "--port", str(port), "--no-browser"]
-    return subprocess.run([dbt_command(["debug"], settings)[0], *serve], env=environment, check=False).returncode
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import psycopg
 
+from include.command import INTERRUPTED
 from include.errors import PlumblineError
 from include.local_stack import stack
 from include.local_stack.environment import FAILURES_FILE
 from include.local_stack.home import Home, open_home, read_record, write_record
 from include.local_stack.ports import keep_ports
-from include.settings import Settings
+from include.settings import Settings, is_day
 from include.sources.registry import load_sources
 from include.terminal import sample, service
 from include.terminal.airflow_run import (
@@ -36,7 +37,7 @@ from include.terminal.books import last_attempt, open_books, read_steps, read_ve
 from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 from include.terminal.progress import Screen
 
-ERROR, STRICT_AMBER, INTERRUPTED = 2, 3, 130
+STRICT_AMBER = 3
 _POLL_SECONDS = 0.3
 
 
@@ -51,16 +52,21 @@ class Order:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Order:
-        """Read PLUMBLINE_HOME, PLUMBLINE_SOURCES, PEOPLE and SEED. Raises NightError naming all that is wrong."""
+        """Read PLUMBLINE_HOME, PLUMBLINE_SOURCES, PLUMBLINE_DAY, PEOPLE and SEED. Raises NightError naming all that is wrong."""
         numbers = {name: environment.get(name) or default for name, default in sample.DEFAULTS.items()}
-        wrong = [name for name, text in numbers.items() if not text.isdigit()]
-        sources = environment.get("PLUMBLINE_SOURCES")
-        if wrong or (sources and not Path(sources).is_file()):
-            missing = [] if not sources or Path(sources).is_file() else [f"SOURCES names {sources}, which is no file"]
+        wrong = [f"{name} is not a whole number" for name, text in numbers.items() if not text.isdecimal()]
+        if int(numbers["PEOPLE"] if numbers["PEOPLE"].isdecimal() else 1) < 1:
+            wrong.append("PEOPLE is less than one")
+        sources, night = environment.get("PLUMBLINE_SOURCES"), environment.get("PLUMBLINE_DAY")
+        if sources and not Path(sources).is_file():
+            wrong.append(f"SOURCES names {sources}, which is no file")
+        if night and not is_day(night):
+            wrong.append(f"DAY={night} is not a day written YYYY-MM-DD")
+        if wrong:
             raise NightError(
-                found="; ".join([*(f"{name} is not a whole number" for name in wrong), *missing]),
-                expected="SOURCES=path/to/sources.yml, or PEOPLE and SEED for the sample",
-                action="see 'make help'",
+                found="; ".join(wrong),
+                expected="SOURCES=path/to/sources.yml, or PEOPLE and SEED for the sample; DAY=YYYY-MM-DD or nothing",
+                action="correct it; 'make help' has the words",
             )
         home = Path(environment.get("PLUMBLINE_HOME") or ".local")
         path = Path(sources).resolve() if sources else None
@@ -157,10 +163,11 @@ def _watch(child: subprocess.Popen, books: psycopg.Connection, night: date, atte
             rows = read_steps(books, night, attempt)
             screen.show(rows)
             if not any(row.state == "running" for row in rows):
-                screen.wait("starting Airflow" if not rows else "", time.monotonic() - began)
+                screen.wait("starting Airflow" if not rows else f"after {rows[-1].step}", time.monotonic() - began)
             time.sleep(_POLL_SECONDS)
         screen.show(read_steps(books, night, attempt), is_over=True)
     except BaseException:
+        screen.clear()
         stop_night(child)
         raise
 

@@ -28,6 +28,7 @@ from include.sources.registry import load_sources
 from include.terminal import sample
 from include.terminal.airflow_run import child_environment, ensure_airflow_database
 from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
+from include.terminal.overview import overview
 
 _COMES_UP_WITHIN = 300  # seconds; four Pythons import Airflow at once
 
@@ -74,15 +75,12 @@ def stop() -> int:
 
 def status() -> int:
     """Print what runs."""
-    path = _home_path()
-    for name, value in stack.status(path).items():
-        print(f"{name}: {value}")
+    path, running, ui = _home_path(), [], None
     if read_record(path) is not None:
         home = open_home(path)
-        for name in COMPONENTS:
-            print(f"{name}: {_is_up(home, name)}")
-        if _is_up(home, "api-server"):
-            print(f"airflow_ui: http://127.0.0.1:{keep_ports(home)['AIRFLOW_UI']}")
+        running = [name for name in COMPONENTS if _is_up(home, name)]
+        ui = f"http://127.0.0.1:{keep_ports(home)['AIRFLOW_UI']}" if "api-server" in running else None
+    print("\n".join(overview(path, running, ui)))
     return 0
 
 

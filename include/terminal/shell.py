@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
+from include.errors import SettingsError
 from include.local_stack.home import open_home
 from include.settings import Settings
-from include.warehouse.connect import url
+from include.warehouse.connect import OWNER, ROLES, url
 
 
 def print_environment() -> int:
@@ -44,6 +46,12 @@ def open_psql() -> int:
     settings = Settings.from_environment(os.environ)
     role = os.environ.get("PLUMBLINE_PSQL_ROLE") or "analyst"
     database = os.environ.get("PLUMBLINE_PSQL_DATABASE") or "warm"
+    _refuse_unknown(role)
+    if sys.stdin.isatty():
+        print(
+            f"{role} on {database}. \\dv clinical.* lists tables (also measures, equity, governance), \\d+ clinical.persons describes one."
+        )
+        sys.stdout.flush()
     connection = {
         "PGHOST": settings.pg_host,
         "PGPORT": str(settings.pg_port),
@@ -57,6 +65,15 @@ def open_psql() -> int:
         program, [program, *shlex.split(os.environ.get("PLUMBLINE_PSQL_ARGS") or "")], {**os.environ, **connection}
     )
     return 0
+
+
+def _refuse_unknown(role: str) -> None:
+    if role not in (*ROLES, OWNER):
+        raise SettingsError(
+            found=f"there is no role '{role}'",
+            expected=f"ROLE={', '.join(ROLES)} or {OWNER}",
+            action="leave ROLE out to be the analyst, or give one of these",
+        )
 
 
 def _psql(home: Path) -> str:

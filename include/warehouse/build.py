@@ -105,7 +105,7 @@ def run_dbt(arguments: list[str], night: date, settings: Settings) -> tuple[Node
             expected="a project that parses",
             action="run 'make dbt ARGS=parse' to see why",
         )
-    _forget_messages(target / "run_results.json")
+    forget_messages(target / "run_results.json")
     return tuple(_read_results(target))
 
 
@@ -137,7 +137,8 @@ def _read_results(target: Path) -> Iterable[NodeResult]:
         )  # fmt: skip
 
 
-def _forget_messages(results_file: Path) -> None:
+def forget_messages(results_file: Path) -> None:
+    """Take dbt's messages out of its results."""
     # A database's error can quote a cell ("invalid input syntax for type date: ..."); the node and its state say enough.
     results = json.loads(results_file.read_text())
     for result in results["results"]:

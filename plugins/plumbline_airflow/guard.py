@@ -6,17 +6,14 @@ its causes. So a task raises only what this module made of it: where, what kind,
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from include.errors import PlumblineError
+from include.errors import PlumblineError, lines_of_ours
 
 P = ParamSpec("P")
 R = TypeVar("R")
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 class StepError(PlumblineError):
@@ -47,22 +44,10 @@ def value_free(function: Callable[P, R]) -> Callable[P, R]:
 
 def describe(problem: BaseException) -> StepError:
     """What may be told of an exception: its class and the lines of ours that it came through."""
-    ours = [
-        f"{Path(frame.filename).resolve().relative_to(PROJECT)}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(problem.__traceback__)
-        if _is_ours(Path(frame.filename))
-    ]
-    way = " > ".join(ours[1:][-6:]) or "outside this project's code"
     safe = StepError(
-        found=f"{type(problem).__module__}.{type(problem).__qualname__} at {way}",
+        found=f"{type(problem).__module__}.{type(problem).__qualname__} at {lines_of_ours(problem)}",
         expected="the step to end or to say what is wrong",
         action="look at these lines; the error's text is withheld because it may quote a patient's value",
     )
     safe.kind = type(problem).__name__
     return safe
-
-
-def _is_ours(file: Path) -> bool:
-    resolved = file.resolve()
-    inside = resolved.is_relative_to(PROJECT) and "site-packages" not in resolved.parts
-    return inside and not resolved.is_relative_to(PROJECT / ".venv")

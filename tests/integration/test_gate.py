@@ -146,7 +146,7 @@ def test_a_held_back_batch_is_one_row_of_quarantine_that_stands_for_all(stack):
     assert check_batch(batch_id, stack) == "held_back"
     row = batch_row(stack, batch_id)
     assert (row["received"], row["loaded"], row["quarantined"]) == (102, 0, 102)
-    assert row["held_reason"] == "0.5000 of 100 rows of patient_data pass every critical rule, at least 0.9000 must"
+    assert row["held_reason"] == "50.00% of 100 rows of patient_data pass every critical rule, at least 90.00% must"
     with connect("checker", "hot", stack) as books:
         kept = books.execute(
             "select scope, records, reason_code, found from quality.quarantine where batch_id = %s", [batch_id]

@@ -110,7 +110,7 @@ def test_an_entry_of_sources_yml_converts_with_all_its_words(feed, tmp_path):
             ["--kind", "hl7v2", "--in", "feed", "--out", "out", "--set", "listen=no"],
             "'listen' is not the number of a port",
         ),
-        (["--kind", "csv", "--in", "feed", "--out", "out"], "'contract' is missing"),
+        (["--kind", "csv", "--in", "feed", "--out", "out"], "no CONTRACT, and kind csv"),
     ],
 )
 def test_what_cannot_begin_says_why_and_what_to_do(feed, tmp_path, monkeypatch, capsys, arguments, said):

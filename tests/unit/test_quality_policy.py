@@ -98,12 +98,12 @@ def test_small_classes_that_are_many_together_are_judged_by_the_strictest_of_the
     verdict = judge(rows, {"lab_results": 2}, policy_with())
     assert (
         verdict.reason
-        == "0.9474 of 38 rows of clinical_notes and lab_results pass every critical rule, at least 0.9500 must"
+        == "94.74% of 38 rows of clinical_notes and lab_results pass every critical rule, at least 95.00% must"
     )
 
 
 def test_one_class_below_its_threshold_holds_the_whole_batch_back_and_says_which(policy_with):
     verdict = judge({"patient_data": 10_000, "clinical_notes": 20}, {"clinical_notes": 2}, policy_with())
     assert verdict.outcome == "held_back"
-    assert verdict.reason == "0.9000 of 20 rows of clinical_notes pass every critical rule, at least 0.9500 must"
+    assert verdict.reason == "90.00% of 20 rows of clinical_notes pass every critical rule, at least 95.00% must"
     assert verdict.share == pytest.approx(10_018 / 10_020)

@@ -50,14 +50,25 @@ def test_all_mistakes_are_said_at_once(tmp_path):
           - {name: d, kind: fhir_bulk, path: x, timezone: Mars/Olympus, max_age_days: -1, required: maybe}
           - {name: e, kind: fhir_bulk}
           - {name: twice, kind: fhir_bulk, path: x}
-          - {name: twice, kind: fhir_bulk, path: y}
+          - {name: twice, kind: hl8, path: y}
         """,
     )
-    with pytest.raises(SourcesError, match="sources.yml has 9 mistakes") as problem:
+    with pytest.raises(SourcesError, match="sources.yml has 10 mistakes") as problem:
         load_sources(path)
     for part in ("source 1: its name", "'hl9'", "'retention' is not known", "'contract' is missing", "Mars/Olympus",
-                 "'max_age_days' is not a whole number", "'required' is neither", "'path' is missing", "two sources are named twice"):  # fmt: skip
+                 "'max_age_days' is not a whole number", "'required' is neither", "'path' is missing", "2 sources are named twice"):  # fmt: skip
         assert part in str(problem.value), part
+    assert len(problem.value.found.splitlines()) == 11  # a line each
+
+
+def test_mistakes_of_a_contract_are_said_among_the_others_with_the_file_to_correct(tmp_path):
+    (tmp_path / "a.yml").write_text("owner: me\ntables: {}\n")
+    entries = "sources:\n  - {name: a, kind: csv, path: x, contract: a.yml}\n  - {name: b, kind: csv, path: x, contract: b.yml}\n"
+    with pytest.raises(SourcesError) as problem:
+        load_sources(write(tmp_path, entries))
+    assert "source a: a.yml has a mistake" in problem.value.found
+    assert f"source b: there is no file {tmp_path}/b.yml" in problem.value.found
+    assert problem.value.action == "correct a.yml and b.yml"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +88,7 @@ def test_what_is_no_list_of_sources_is_refused(tmp_path, text, says):
 
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path):
-    with pytest.raises(SourcesError, match=r"cannot be read \(FileNotFoundError\).*nothing.yml"):
+    with pytest.raises(SourcesError, match=r"there is no file .*nothing.yml"):
         load_sources(tmp_path / "nothing.yml")
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from include.terminal.dbt_dev import Difference, describe, developer
+from include.terminal.dbt_dev import Difference, describe, developer, withhold
+from include.terminal.docs_site import docs_server
 from include.terminal.nightly import NightError, Order, exit_code
+from include.terminal.overview import LastNight, describe_night
 from include.terminal.progress import Screen, StepRow, describe_step, merge_batches
+
+PROJECT = Path(__file__).parents[2]
 
 
 class Terminal(io.StringIO):
@@ -95,11 +105,18 @@ def test_a_terminal_shows_what_runs_on_one_line_that_it_takes_away_again():
 
 
 def test_an_order_names_everything_that_is_wrong_with_it():
-    environment = {"PEOPLE": "many", "SEED": "1", "PLUMBLINE_SOURCES": "/nowhere/sources.yml"}
-    with pytest.raises(
-        NightError, match="PEOPLE is not a whole number; SOURCES names /nowhere/sources.yml, which is no"
-    ):
+    environment = {
+        "PEOPLE": "many",
+        "SEED": "1",
+        "PLUMBLINE_SOURCES": "/nowhere/sources.yml",
+        "PLUMBLINE_DAY": "24.11.",
+    }
+    with pytest.raises(NightError) as refused:
         Order.from_environment(environment)
+    assert refused.value.found == (
+        "PEOPLE is not a whole number; SOURCES names /nowhere/sources.yml, which is no file; "
+        "DAY=24.11. is not a day written YYYY-MM-DD"
+    )
 
 
 def test_an_order_without_words_is_the_sample_in_dot_local():
@@ -123,3 +140,66 @@ def test_a_difference_is_told_in_counts_and_names_of_columns():
         "  class_code: 2 values differ",
         "  columns added: is_new",
     ]
+
+
+@pytest.mark.parametrize("words", [["PEPLE=400"], ["people=400", "DAY=2026-11-24"]])
+def test_make_refuses_a_word_that_nothing_reads(words):
+    refused = subprocess.run(["make", "help", *words], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert refused.returncode != 0
+    assert f"not known: {words[0].split('=')[0]}=" in refused.stderr
+
+
+def test_make_takes_every_word_that_its_help_names():
+    shown = subprocess.run(["make", "help"], capture_output=True, text=True, cwd=PROJECT, check=True).stdout
+    words = sorted({*re.findall(r"\b[A-Z]+(?==)", shown)} - {"NAME"})  # 'export NAME=value' is what it prints
+    assert "SOURCES" in words
+    subprocess.run(["make", "help", *(f"{word}=x" for word in words)], capture_output=True, cwd=PROJECT, check=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("  DETAIL:  Failing row contains (7, Jane, 1986-03-01).\n", "  (a row is quoted here; it is withheld)\n"),
+        ('  CONTEXT:  COPY persons, line 1, column born: "1.3.1986"\n', "  (a row is quoted here; it is withheld)\n"),
+        ('  invalid input syntax for type date: "1.3.1986"\n', '  invalid input syntax for type date: "…"\n'),
+        ('  column "zip9" does not exist\n', '  column "zip9" does not exist\n'),
+        (
+            '  relation "persons" violates check constraint "a"\n',
+            '  relation "persons" violates check constraint "a"\n',
+        ),
+    ],
+)
+def test_what_a_database_quotes_of_a_row_is_not_shown_to_who_edits_a_model(line, shown):
+    assert withhold(line) == shown
+
+
+def test_the_documentation_is_served_and_the_rest_of_its_folder_is_not(tmp_path):
+    for name in ("index.html", "manifest.json", "catalog.json", "run_results.json"):
+        (tmp_path / name).write_text(name)
+    with docs_server(tmp_path) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        for path, name in (
+            ("/", "index.html"),
+            ("/manifest.json?cb=1", "manifest.json"),
+            ("/catalog.json", "catalog.json"),
+        ):
+            assert urllib.request.urlopen(address + path, timeout=10).read().decode() == name
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(address + "/run_results.json", timeout=10)
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_published", "step", "is_running", "told"),
+    [
+        ("amber", True, None, False, "2026-11-24 amber, published"),
+        ("red", False, None, False, "2026-11-24 red, not published"),
+        (None, False, "load north", True, "2026-11-24 is running: load north"),
+        (None, False, None, True, "2026-11-24 is running"),
+        (None, False, "load north", False, "2026-11-24 did not end; 'make nightly DAY=2026-11-24' goes on from there"),
+    ],
+)
+def test_status_tells_how_the_newest_night_stands(verdict, is_published, step, is_running, told):
+    last = LastNight(date(2026, 11, 24), verdict, is_published, step)
+    assert describe_night(last, is_running=is_running) == told

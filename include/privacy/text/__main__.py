@@ -11,11 +11,11 @@ import argparse
 import os
 import secrets
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from include.errors import PlumblineError
+from include.command import day, run_command
 from include.privacy.date_shift import make_shifter
 from include.privacy.keyring import load_keyring
 from include.privacy.text.deidentify import Finder
@@ -29,20 +29,14 @@ from include.privacy.tokens import Tokeniser
 def main(arguments: list[str] | None = None) -> int:
     """De-identify a file. Returns 0; 1 if no line could be used; 2 if it could not begin."""
     given = _parser().parse_args(arguments)
-    try:
-        policy = TextPolicy.load()
-        rules = _rules(policy, given)
-        finder = Finder(rules.today, load_engines(policy.engines))
-        summary = deidentify_file(given.notes, given.out, finder, rules, _progress)
-    except PlumblineError as error:
-        print(f"deidentify: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(
-            f"deidentify: {type(error).__name__} at {error.filename}; give IN=notes.jsonl OUT=out.jsonl",
-            file=sys.stderr,
-        )
-        return 2
+    return run_command("deidentify", lambda: _deidentify(given))
+
+
+def _deidentify(given: argparse.Namespace) -> int:
+    policy = TextPolicy.load()
+    rules = _rules(policy, given)
+    finder = Finder(rules.today, load_engines(policy.engines))
+    summary = deidentify_file(given.notes, given.out, finder, rules, _progress)
     _print(summary, given.out)
     return 1 if summary.refused_count and not summary.notes else 0
 
@@ -95,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("out", type=Path, help="file to write; replaced when the whole input was read")
     parser.add_argument("--surrogates", action="store_true", help="invented values instead of tags")
     parser.add_argument("--profile", choices=PROFILES, help="what becomes of dates (default: the policy's)")
-    parser.add_argument("--today", type=date.fromisoformat, help="day that ages over 89 count to (default: today)")
+    parser.add_argument("--today", type=day, help="day that ages over 89 count to (default: today)")
     return parser
 
 
