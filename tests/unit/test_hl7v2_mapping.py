@@ -335,7 +335,7 @@ FULL = {
     "PRB": "PRB|AD|20260101|E11.9^x^I10|OWN1|||20260102||20260103||||C|Active||20260104",
     "PR1": "PR1|1|C4|99213|Words|20260101|D||1^A|||2^B|3^C|||R10||||OWN1",
     "AL1": "AL1|1|DA|70^P|SV|Hives|20260101",
-    "IAM": "IAM|1|DA|70^P|SV|Hives|A|OWN1||AL||20260101||20260102||||A",
+    "IAM": "IAM|1|DA|70^P|SV|Hives|A|OWN1||AL||20260101||20260102||||A||||||||||91^Latex^SCT",
     "ORC": "ORC|NW|P1|F1|G1|SC||||20260101|||9^Doc",
     "OBR": "OBR|1|P1|F1|24323-8^CMP^LN|S|20260101|20260102|20260103||||||||9^Doc||||||20260104||LAB|F||||||R10|8&Path||4&Tech|5&Typist|||||||||99^Alt",
     "OBX": "OBX|1|NM|4548-4^x^LN|2|7|%|4-6|H|||F|||20260101|L1^Lab One|9^Tech|M1|DEV1||ARM|OWN1||Lab||6^Boss",
