@@ -118,6 +118,10 @@ measures: $(STAMP) ## the CMS measures on test decks, expected beside actual: DE
 deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl, SURROGATES=1, PROFILE=expert_determination
 	@$(PY) -m include.privacy.text "$(or $(IN),notes.jsonl)" "$(or $(OUT),out.jsonl)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
 
+.PHONY: deidentify-score
+deidentify-score: $(STAMP) ## recall and precision by class on annotated notes: DECK=file or folder [MISSES=file]; formats: include/privacy/text/annotated.py
+	@$(PY) -m include.privacy.text.score "$(or $(DECK),notes)" $(if $(MISSES),--misses "$(MISSES)")
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@$(PY) -m include.quality replay $(if $(SOURCE),--source $(SOURCE)) $(if $(BATCH),--batch $(BATCH)) $(if $(RULE),--rule $(RULE)) \

@@ -151,6 +151,9 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
             or kind & (lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY)
         ):
             continue
+        if _is_family_first(note, index, starts):
+            yield Span(note.starts[index], note.ends[index + 1], NAME, 5)
+            continue
         is_told = note.words[index].lower() in told and not (kind & lex.UPPER and not kind & lex.NAMES)
         if not (
             is_told
@@ -172,6 +175,13 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
             and not _DOSE.match(after)
         ):
             yield Span(note.starts[index], note.ends[index], NAME, 4)
+
+
+def _is_family_first(note: Note, index: int, starts: set[int]) -> bool:
+    """JOHNSON, TYRONE: a family name, a comma, and a name that begins with a given one."""
+    if not note.kinds[index] & lex.FAMILY or index + 1 >= len(note.words) or note.gap(index) not in (", ", ","):
+        return False
+    return note.starts[index + 1] in starts and bool(note.kinds[index + 1] & lex.GIVEN)
 
 
 def _is_listed(note: Note, index: int, starts: set[int], ends: set[int]) -> bool:
@@ -402,6 +412,21 @@ _TWO_EPONYMS = frozenset(
         ("christmas", "tree"),
         ("ray", "tec"),
         ("allen", "test"),
+        ("reed", "sternberg"),
+        ("z", "pak"),
+        ("ann", "arbor"),
+        ("kaplan", "meier"),
+        ("holt", "oram"),
+        ("lesch", "nyhan"),
+        ("martin", "gruber"),
+        ("watson", "schwartz"),
+        ("bence", "jones"),
+        ("howell", "jolly"),
+        ("russell", "silver"),
+        ("nance", "horan"),
+        ("landry", "guillain"),
+        ("simmonds", "sheehan"),
+        ("levine", "harvey"),
     }
 )
 _NUMBERED = re.compile(r"[A-Z][^\W\d_]+\d{2,4}")
@@ -413,7 +438,7 @@ def _strength(note: Note, index: int, is_shouted: bool) -> int:
     low = word.lower()
     if kind & lex.LETTER:
         is_pronoun = word in "IAO" and note.text[note.ends[index] : note.ends[index] + 1] != "."
-        return NEVER if is_pronoun and not (index and note.kinds[index - 1] & lex.NAMES and word == "A") else WEAK
+        return NEVER if is_pronoun and not _is_initial(note, index) else WEAK
     if not kind & lex.CAP:
         return WEAK if kind & lex.PARTICLE else NEVER
     if kind & (lex.WEEKDAY | lex.COUNTRY) or (kind & lex.MONTH and not kind & lex.NAMES):
@@ -448,6 +473,15 @@ def _strength(note: Note, index: int, is_shouted: bool) -> int:
     if kind & lex.MIXED or any(map(str.isdigit, word)) or len(word) < 3:
         return WEAK if len(word) > 1 else NEVER
     return STRONG  # no dictionary knows it
+
+
+def _is_initial(note: Note, index: int) -> bool:
+    """I, A or O without a full stop, after a name and (but for A) before another: Leena O Sasi."""
+    if not index or not note.kinds[index - 1] & lex.NAMES:
+        return False
+    following = note.kinds[index + 1] if index + 1 < len(note.kinds) else 0
+    is_between = following & lex.CAP and not following & lex.UPPER and note.gap(index) == " "
+    return note.words[index] == "A" or bool(is_between and not following & lex.WORD)
 
 
 def _label_end(note: Note, first: int, last: int, strength: list[int], *, may_be_words: bool) -> int:
@@ -597,6 +631,8 @@ def _is_term(note: Note, first: int, last: int) -> bool:
     kinds = note.kinds[first : last + 1]
     if _DOSE.match(after):
         return not any(kind & lex.COMMON for kind in kinds)
+    if last == first + 1 and (note.words[first].lower(), note.words[last].lower()) in _TWO_EPONYMS:
+        return True
     following = (
         note.words[last + 1].lower()
         if last + 1 < len(note.words) and note.before(last + 1) in (" ", "-", "'s ", "’s ")

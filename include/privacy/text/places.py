@@ -31,6 +31,9 @@ _ADDRESS_GOES_ON = re.compile(
     rf"[ ]?[\s,;]{{1,4}}(?:{_UNIT}|P\.?\s?O\.? Box \d+|(?:[A-ZÀ-Þ\u0100-\u017f][\w'’.-]*)(?![\w:])|\d{{4,6}}(?:-\d{{3,4}})?\b(?!\s?(?:mg|ml|units|am|pm))|\d{{1,5}}(?=[\s,]+[A-Z]))",
     re.IGNORECASE,
 )
+_HIGHWAY = re.compile(
+    r"\b\d{2,6} (?:[NSEW]\.? )?(?:US |State |County |Old )?(?:Hwy|Highway|Route|Rte|Road|County Rd|FM|SR|CR)\.? #?\d{1,4}[A-Z]?\b(?: [NSEW]\b)?"
+)
 _PO_BOX = re.compile(r"\b(?:P\.?\s?O\.?|post office) ?Box\s?#?\s?\d{1,6}\b", re.IGNORECASE)
 _UNIT_ALONE = re.compile(
     r"\b(?:Apt|Apartment|Suite|Ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?\b|\b(?:Unit|Room|Rm) #?\d{2,5}[A-Za-z]?\b",
@@ -193,12 +196,17 @@ def find_places(note: Note, lexicon: Lexicon) -> Iterator[Span]:
                 yield _foreign(note, index)
             if kind & lex.COUNTRY and (code := _COUNTRY_CODE.match(text, note.ends[index])):
                 yield Span(note.starts[index], code.end(), LOCATION, 7)
-            if not kind & (lex.WORD | lex.CLINICAL | lex.FACILITY | lex.TITLE | lex.MONTH | lex.LETTER) and (
-                street := _numbers_around(note, index, index)
+            is_abbreviation = kind & lex.UPPER and len(word) < 6
+            if (
+                not is_abbreviation
+                and not kind & (lex.WORD | lex.CLINICAL | lex.FACILITY | lex.TITLE | lex.MONTH | lex.LETTER)
+                and (street := _numbers_around(note, index, index))
             ):
                 yield street
             if not kind & lex.UPPER or word.isalpha():
                 yield from _after_at(note, index)
+    if "Hwy" in text or "Highway" in text or "Route" in text or "Rte" in text or "Road" in text or " FM " in text:
+        yield from (_extend(text, Span(*found.span(), LOCATION, 7)) for found in _HIGHWAY.finditer(text))
     if "Box" in text or "BOX" in text or "box" in text:
         yield from (
             _extend(text, _with_number(text, Span(*found.span(), LOCATION, 7))) for found in _PO_BOX.finditer(text)
@@ -442,7 +450,11 @@ def _company(note: Note, index: int) -> Iterator[Span]:
         and (note.kinds[first - 1] & lex.CAP or note.words[first - 1] == "and")
     ):
         first -= 1
-    while first < index and (note.words[first].lower() in FUNCTION_WORDS or not note.kinds[first] & lex.CAP):
+    while first < index and (
+        note.words[first].lower() in FUNCTION_WORDS
+        or not note.kinds[first] & lex.CAP
+        or any(map(str.isdigit, note.words[first]))
+    ):
         first += 1
     if first < index and note.words[index].lower() not in ("partners", "bank", "associates", "co", "company", "group"):
         yield Span(note.starts[first], note.ends[index], ORGANIZATION, 6)

@@ -40,13 +40,13 @@ MONTHS = {
 AMBIGUOUS_MONTHS = words("march mar may april apr june jun jan august aug sep dec nov oct jul feb sept")
 WEEKDAYS = words("monday tuesday wednesday thursday friday saturday sunday")
 TITLES = words(
-    "dr doctor mr mrs ms miss mister mx prof professor rev reverend sr sra srta fr father pastor rabbi sister nurse judge sgt capt lt col dra"
+    "dr drs doctor mr mrs messrs ms miss mister mx prof professor rev reverend sr sra srta fr father pastor rabbi sister nurse judge sgt capt lt col dra"
 )
 CREDENTIALS = words(
     "md do rn np pa phd lpn cnm crna pharmd dds dmd dpm lcsw msw pt ot bsn msn aprn facs mbbs jr iii pac fnp dnp od dc mph"
 )
 PARTICLES = words(
-    "de del la las los da das do dos di du van von der den ter ten bin ibn al el abu le st mac mc della dello y e af av zu"
+    "de del des la las los da das do dos di du van von der den ter ten bin ibn al el abu le st mac mc della dello y e af av zu"
 )
 STREETS = words(
     "street st avenue ave av boulevard blvd road rd drive dr lane ln court ct place pl terrace ter circle cir way parkway pkwy highway hwy square sq "
@@ -122,6 +122,7 @@ EPONYM_NOUNS = words(
     "study studies ultrasound imaging monitor curve equation formula ratio factor antigen antibody body's sponge sponges swab cup hook scope tape gauze pads thermometer chart table "
     "circle apparatus device implant lens technic vein artery nerve hiatus recess plexus ganglion corpuscle islet islets crypts patches plaque plaques plaques prominence tubercle tuberosity "
     "inventory questionnaire checklist scalpel gown hose walker bars osteotomy amputation arthroplasty arthrodesis hysterectomy gastrectomy colectomy mastectomy prostatectomy pyeloplasty bypass shave sheath trial "
+    "albicans glabrata tropicalis auris infection vaginitis intertrigo species protocol protocols solution assay regimen nomogram staging complexes "
     "spray cream ointment tablet tablets capsule capsules solution gel injection injections infusion drops powder lotion inhaler vaccine patch pen"
 )
 # A capital here begins a sentence or a heading, or is a word no name follows.
@@ -143,7 +144,7 @@ CODE_SYSTEMS = r"(?:icd(?:-?(?:9|10))?(?:-?(?:cm|pcs))?|snomed(?:[ -]?ct)?|loinc
 # What a number is called before it, most telling first.
 NUMBER_CUES = (
     (spans.FAX, r"\bfax|facsimile"),
-    (spans.SSN, r"\b(?:ssn|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?)"),
+    (spans.SSN, r"\b(?:ssn|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?|last (?:four|4)(?: digits)?)"),
     (spans.MRN, r"\b(?:mrn?|medical rec(?:ord)?s?|med(?:ical)? ?rec|chart|record|mr ?(?:#|no)|unit (?:#|no|number)|hospital (?:#|no|number))"),
     (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit)"),
     (spans.ACCOUNT, r"\b(?:acct|account|bank|iban|credit card|debit card|card|billing|invoice|claim|visit|encounter|har|csn|fin|transaction|visa|mastercard)"),
