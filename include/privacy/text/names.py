@@ -179,7 +179,11 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
 
 def _is_family_first(note: Note, index: int, starts: set[int]) -> bool:
     """JOHNSON, TYRONE: a family name, a comma, and a name that begins with a given one."""
-    if not note.kinds[index] & lex.FAMILY or index + 1 >= len(note.words) or note.gap(index) not in (", ", ","):
+    kind = note.kinds[index]
+    is_unknown = len(note.words[index]) > (4 if kind & lex.UPPER else 2) and not kind & (
+        lex.WORD | lex.CLINICAL | lex.PLACE | lex.vocabulary.ROLE_BITS
+    )
+    if not (kind & lex.FAMILY or is_unknown) or index + 1 >= len(note.words) or note.gap(index) not in (", ", ","):
         return False
     return note.starts[index + 1] in starts and bool(note.kinds[index + 1] & lex.GIVEN)
 
@@ -350,7 +354,7 @@ def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:
         if note.before(following) not in (" ", ". ", "-") or not low.isalpha():
             break
         if (
-            len(low) > 2
+            (len(low) > 2 or "F" in lexicon.names.get(low, ""))
             and not lexicon.knows(low)
             and not note.kinds[following] & (lex.MONTH | lex.WEEKDAY | lex.STATE | lex.COUNTRY)
         ):
@@ -362,7 +366,12 @@ def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:
 
 def _judge_part(note: Note, lexicon: Lexicon, first: int, last: int, before: str, is_shouted: bool) -> Iterator[Span]:
     """A run without a title."""
-    while first < last and note.words[first].lower() in FUNCTION_WORDS and not note.kinds[first] & lex.GIVEN:
+    while (
+        first < last
+        and note.words[first].lower() in FUNCTION_WORDS
+        and not note.kinds[first] & lex.GIVEN
+        and not (note.kinds[first] & lex.LETTER and note.text[note.ends[first]] == ".")
+    ):
         first, before = first + 1, note.text[max(0, note.starts[first + 1] - 48) : note.starts[first + 1]]
     strength = [_strength(note, index, is_shouted) for index in range(first, last + 1)]
     after = note.text[note.ends[last] : note.ends[last] + 24]
@@ -429,7 +438,8 @@ _TWO_EPONYMS = frozenset(
         ("levine", "harvey"),
     }
 )
-_NUMBERED = re.compile(r"[A-Z][^\W\d_]+\d{2,4}")
+_NUMBERED = re.compile(r"[A-ZÀ-Þ][^\W\d_A-Z][^\W\d_]*\d{2,4}")
+_NO_VOWEL = re.compile(r"[^aeiouyAEIOUY]{2,5}", re.ASCII)  # Mgmt, Hgb: an abbreviation
 STRONG, MAYBE, WEAK, NEVER = 3, 2, 1, 0  # a name; one beside others; a part of one; not one
 
 
@@ -472,6 +482,8 @@ def _strength(note: Note, index: int, is_shouted: bool) -> int:
         return WEAK if len(word) > 2 and word.isalpha() else NEVER
     if kind & lex.MIXED or any(map(str.isdigit, word)) or len(word) < 3:
         return WEAK if len(word) > 1 else NEVER
+    if _NO_VOWEL.fullmatch(word) and word.isascii():
+        return WEAK
     return STRONG  # no dictionary knows it
 
 

@@ -244,6 +244,11 @@ def _cue(text: str, start: int) -> str | None:
     return found.lastgroup if found else None
 
 
+_UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9-]{1,20}){0,5}")  # GS1 form of FDA's unique device identifier
+_DONATION = re.compile(r"\b[A-Z]\d{4} ?\d{2} ?\d{6}\b")  # ISBT 128 donation identification number
+_USER = re.compile(
+    r"\b(?:user(?: ?name| ?id)?|login|logon)\s?[:=]?\s(?=[\w.-]*\d)(?=[\w.-]*[a-z])([\w.-]{4,30}\w)", re.IGNORECASE
+)
 _ACCESSION = re.compile(r"\b\d{2,4}:[A-Z]{1,3}\d{4,8}[A-Z]?\b")
 
 
@@ -251,6 +256,12 @@ def find_coded(text: str) -> Iterator[Span]:
     """Numbers with letters inside: bank accounts, vehicles, laboratories' accession numbers."""
     if ":" in text:
         yield from (Span(*each.span(), ID, 8) for each in _ACCESSION.finditer(text))
+    if "(01)" in text:
+        yield from (Span(*each.span(), DEVICE, 9) for each in _UDI.finditer(text))
+    if "unit" in text or "blood" in text or "transfus" in text:
+        yield from (Span(*each.span(), ID, 8) for each in _DONATION.finditer(text))
+    if "user" in text or "User" in text or "USER" in text or "ogin" in text or "ogon" in text:
+        yield from (Span(*each.span(1), ID, 6) for each in _USER.finditer(text))
     yield from (Span(*each.span(), ACCOUNT, 9) for each in _IBAN.finditer(text) if sum(map(str.isdigit, each[0])) >= 8)
     yield from (Span(*each.span(), HEALTH_PLAN, 9) for each in _MBI.finditer(text))
     yield from (Span(*each.span(), VEHICLE, 9) for each in _VIN.finditer(text))

@@ -36,7 +36,7 @@ _HIGHWAY = re.compile(
 )
 _PO_BOX = re.compile(r"\b(?:P\.?\s?O\.?|post office) ?Box\s?#?\s?\d{1,6}\b", re.IGNORECASE)
 _UNIT_ALONE = re.compile(
-    r"\b(?:Apt|Apartment|Suite|Ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?\b|\b(?:Unit|Room|Rm) #?\d{2,5}[A-Za-z]?\b",
+    r"\b(?:Apt|Apartment|Suite|Ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?\b|\b(?:Unit|Room|Rm)\s?[ :#]\s?\d{2,5}(?:-?[A-Za-z])?\b",
     re.IGNORECASE,
 )
 _NUMBER_BEFORE = re.compile(r"(?<![\d.,/-])#?\d{1,6}(?:-\d{1,5})?[A-Za-z]?(?: ?½| 1/2)?,?\s{1,2}$")
@@ -211,9 +211,10 @@ def find_places(note: Note, lexicon: Lexicon) -> Iterator[Span]:
         yield from (
             _extend(text, _with_number(text, Span(*found.span(), LOCATION, 7))) for found in _PO_BOX.finditer(text)
         )
+    yield from _more_places(text)
     for found in (
         _UNIT_ALONE.finditer(text)
-        if re.search(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT)\b", text)
+        if re.search(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT|ROOM|RM)\b", text)
         else ()
     ):
         yield _extend(text, Span(*found.span(), LOCATION, 6))
@@ -492,6 +493,8 @@ def _town(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
         ):
             continue
         state = _STATE_AFTER.match(note.text, note.ends[last])
+        if state and name.isupper() and state[0][:1] != "," and not _ZIP_AFTER.match(note.text, state.end()):
+            state = None  # HOME ON JULY 3: in capitals ON, IN, OR and ME are words
         if length == 1 and not state and not _is_sure_town(note, index):
             return
         end = note.ends[last]
@@ -522,6 +525,39 @@ def _is_sure_town(note: Note, index: int) -> bool:
     )
 
 
+_GENERIC_FIRST = words(
+    "General City County Community University Memorial Regional Central Municipal State Children's Women's Veterans"
+)
+
+
+def _is_generic_hospital(named: list[str]) -> bool:
+    """General Hospital, City Hospital: a name where it is written with capitals after 'at'."""
+    return len(named) > 1 and named[0] in _GENERIC_FIRST and named[-1] in ("Hospital", "Clinic")
+
+
+_COUNTY = re.compile(
+    r"\b(?!(?:The|This|Our|Your|Each|Every|Any|State|City|Same|Other)\b)(?:[A-Z][a-z.'’]+[ -]){1,3}(?:County|Township|Parish)\b"
+)
+_POSTCODE = re.compile(  # of Britain, then of Canada
+    r"\b(?:[A-Z]{1,2}\d[A-Z\d]? \d(?!(?:ST|ND|RD|TH)\b)[ABD-HJLNP-UW-Z]{2}|[A-CEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)\b"
+)
+_RURAL = re.compile(r"\b(?:R\.?R\.?|HC|HCR|Rural Route|Star Route) ?#?\d{1,3},? Box \d{1,5}\b", re.IGNORECASE)
+
+
+def _more_places(text: str) -> Iterator[Span]:
+    """Counties, rural routes, and postal codes of Britain and Canada after a town."""
+    if "County" in text or "Township" in text or "Parish" in text:
+        yield from (Span(*found.span(), LOCATION, 6) for found in _COUNTY.finditer(text))
+    if "Box" in text or "BOX" in text:
+        yield from (_extend(text, Span(*found.span(), LOCATION, 7)) for found in _RURAL.finditer(text))
+    for found in _POSTCODE.finditer(text):
+        if _TOWN_BEFORE.search(text, max(0, found.start() - 24), found.start()):
+            yield Span(*found.span(), LOCATION, 6)
+
+
+_TOWN_BEFORE = re.compile(r"[A-Z][a-zA-Z]+,?\s$")
+
+
 def _after_at(note: Note, index: int) -> Iterator[Span]:
     """Capitalised words after 'at': 'seen at Cedar Crest'."""
     if index == 0 or note.words[index - 1] not in ("at", "to", "from", "the", "in", "visited"):
@@ -544,7 +580,7 @@ def _after_at(note: Note, index: int) -> Iterator[Span]:
         note.words[place].lower() in _GENERIC | FUNCTION_WORDS
         or note.kinds[place] & (lex.CLINICAL | lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY)
         for place in words
-    ):
+    ) and not _is_generic_hospital([note.words[place] for place in words]):
         return
     if (
         last == index

@@ -148,7 +148,7 @@ NUMBER_CUES = (
     (spans.MRN, r"\b(?:mrn?|medical rec(?:ord)?s?|med(?:ical)? ?rec|chart|record|mr ?(?:#|no)|unit (?:#|no|number)|hospital (?:#|no|number))"),
     (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit)"),
     (spans.ACCOUNT, r"\b(?:acct|account|bank|iban|credit card|debit card|card|billing|invoice|claim|visit|encounter|har|csn|fin|transaction|visa|mastercard)"),
-    (spans.LICENSE, r"\b(?:licen[sc]e|lic|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln)"),
+    (spans.LICENSE, r"\b(?:licen[sc]e|lic|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln|dl)"),
     (spans.VEHICLE, r"\b(?:vin|plates?|tag|vehicle)"),
     (spans.DEVICE, r"\b(?:serial|s/n|udi|device|pacemaker|implant|model|lot)"),
     (spans.PHONE, r"\b(?:phone|tel(?:ephone)?|cell|mobile|call(?:ed|ing)?|contact|reach(?:ed|able)?|pager?|beeper|text(?:ed)?|whatsapp|home|work|ext|voicemail|dial|ring|hotline)"),
