@@ -45,7 +45,7 @@ _COMPANY_CUE = re.compile(
     re.IGNORECASE,
 )
 _DOSE = re.compile(
-    r"[\s-]{0,2}(?:\d+(?:[.,/]\d+)?\s?(?:mg|mcg|µg|ml|g\b|gm|units?|%|meq|iu|tab|cap|puff|cc|mm|cm|french|fr\b|gauge|ga\b|-?0\b)|tabs?\b|tablets?|caps?\b|capsules?|[®™]|\d-0\b|#\d)",
+    r"[ \t-]{0,2}(?:\d+(?:[.,/]\d+)?\s?(?:mg|mcg|µg|ml|g\b|gm|units?|%|meq|iu|tab|cap|puff|cc|mm|cm|french|fr\b|gauge|ga\b|-0\b)|tabs?\b|tablets?|caps?\b|capsules?|[®™]|\d-0\b|#\d)",
     re.IGNORECASE,
 )
 _VERB_AFTER = re.compile(
@@ -79,7 +79,7 @@ _PATIENT_SMALL = re.compile(
     r"\b(?:pt|patient|client|resident|by|for|from|with|hi|dear) (?:is |named |name |mr |ms |mrs |dr )?([a-z]{3,15})(?: [a-z]\.?)? ([a-z]{3,20})\b"
 )
 _SAID_SMALL = re.compile(
-    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
+    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
     re.IGNORECASE,
 )
 
@@ -337,13 +337,19 @@ def _small(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
     if kind & lex.NAMES and not kind & (lex.WORD | lex.WEEKDAY | lex.MONTH | lex.COUNTRY | lex.STATE):
         low = lex.fold(note.words[index])
         said = lexicon.names.get(low, "")
-        if len(low) > 3 and (
-            "G" in said
-            or ("g" in said and "F" in said)
-            or (len(low) > 4 and said == "F")
-            or (len(low) > 4 and "g" in said)
+        stop = _small_end(note, lexicon, index)
+        is_pair = len(low) == 3 and "G" in said and stop > index  # eva kleist
+        if (
+            is_pair
+            or len(low) > 3
+            and (
+                "G" in said
+                or ("g" in said and "F" in said)
+                or (len(low) > 4 and said == "F")
+                or (len(low) > 4 and "g" in said)
+            )
         ):
-            yield Span(note.starts[index], note.ends[_small_end(note, lexicon, index)], NAME, 4)
+            yield Span(note.starts[index], note.ends[stop], NAME, 4)
 
 
 def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:
