@@ -211,6 +211,21 @@ VARIANTS = (
     "a [[AGE|ninety-one year old]] female",
     "pt is [[AGE|95]]yo",
     "[[AGE|94]] y.o. M w/ hip fx",
+    # names that are also words, by their order, their label or what is said of them
+    "PATIENT: [[NAME|NIELSEN, JEAN]]",
+    "Name: [[NAME|Dias, Jan]]",
+    "Per [[NAME|Jacobs]], no further workup.",
+    "[[NAME|Rivers]] was transferred to the ICU overnight.",
+    "[[NAME|roger ocasio]] is a 54 yo m with dm2",
+    "pt [[NAME|henson]] c/o nausea",
+    "[[NAME|Mohmad R. Vizirov]]\n\n[[LOCATION|23680 Parijsstraat 8]]",
+    # forms that only numbers, months and streets of some habits have
+    "Phone: [[PHONE|233 - 294 - 6091]], cell [[PHONE|888-583-7299, extension 922]]",
+    "SSN: [[SSN|***-**-7153]]; MRN#[[MRN|ZL033408]]; tag [[VEHICLE|TKZ 5151]]",
+    "S/N: [[DEVICE|GTH334769K]] on the generator.",
+    "seen [[DATE|1987 Sep 11]], again [[DATE|April the 22nd]] and [[DATE|Thu 01/13]]",
+    "Lives at [[LOCATION|18679 cherry hill road]] with his wife.",
+    "She was admitted to [[LOCATION|Cook Children's]] for pneumonia.",
 )
 
 # Nothing here names anybody: every word stays.

@@ -17,7 +17,7 @@ _ORDINAL = r"(?:\s?(?:st|nd|rd|th)\b)?"
 _TIME = r"(?:,?\s{0,2}(?:at\s|@\s?|T)?\s?\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 _YEAR = r"(?:(?:,|\.)?\s{1,2}(?:of\s|in\s)?|,|\s?[-/.]\s?)(?P<year>(?:1[89]|20)\d{2}\b|['’]\d{2}\b)"
 _AFTER_MONTH = re.compile(
-    rf"\.?\s{{0,2}}[-/ ,]?\s?(?P<day>(?:0?[1-9]|[12]\d|3[01])(?!\d|:\d|\.\d)){_ORDINAL}(?:\s?(?:-|–|to|and|&|through|thru|or)\s?(?:[0-3]?\d(?!\d)){_ORDINAL})?"
+    rf"\.?\s{{0,2}}[-/ ,]?\s?(?:the\s)?(?P<day>(?:0?[1-9]|[12]\d|3[01])(?!\d|:\d|\.\d)){_ORDINAL}(?:\s?(?:-|–|to|and|&|through|thru|or)\s?(?:[0-3]?\d(?!\d)){_ORDINAL})?"
     rf"(?:{_YEAR}|[-/]\d{{2}}\b)?{_TIME}"
 )
 _MONTH_YEAR = re.compile(
@@ -32,7 +32,7 @@ _MONTH_CUE = re.compile(
     re.IGNORECASE,
 )
 _WEEKDAY_BEFORE = re.compile(
-    r"\b(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?\.?,?\s{1,2}(?:the\s)?$", re.IGNORECASE
+    r"\b(?:mon|tues?|wednes|wed|thu(?:rs?)?|fri|satur|sat|sun)(?:day)?\.?,?\s{1,2}(?:the\s)?$", re.IGNORECASE
 )
 
 _D, _M = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
@@ -120,8 +120,13 @@ _IS_DAY = re.compile(r"\s\d{1,2}(?:st|nd|rd|th)\b")
 _DAY_CUE = re.compile(r"\b(?:on|until|till|since|by|from|before|after|through|dated)\s$", re.IGNORECASE)
 
 
+_YEAR_BEFORE = re.compile(r"(?<![\d./-])(?:19|20)\d{2}(?:[-/]|,?\s)$")
+
+
 def _with_weekday(text: str, span: Span) -> Span:
     before = _WEEKDAY_BEFORE.search(text, max(0, span.start - 16), span.start)
+    if before is None and not text[span.start].isdigit():
+        before = _YEAR_BEFORE.search(text, max(0, span.start - 7), span.start)  # 1987 Sep 11
     return span._replace(start=before.start()) if before else span
 
 

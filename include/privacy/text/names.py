@@ -20,7 +20,7 @@ _COMMA = re.compile(r", {0,2}$")
 _TITLE_GAP = re.compile(r"\.?\s{0,3}$")
 _LABEL = re.compile(
     r"(?:\b(?:patient(?:'s)?(?: name)?|pt(?: name)?|name(?: of patient)?|first name|last name|surname|full name|maiden name|middle name|given name|family name|"
-    r"attending(?: physician)?|physician|provider|surgeon|assistant|anesthesiologist|pcp|primary care (?:physician|provider)|referring (?:physician|provider|md)|consultant|consulting physician|"
+    r"attending(?: physician)?|consults?|physician|provider|surgeon|assistant|anesthesiologist|pcp|primary care (?:physician|provider)|referring (?:physician|provider|md)|consultant|consulting physician|"
     r"dictated by|transcribed by|signed by|reviewed by|authenticated by|verified by|ordered by|performed by|seen by|attested by|entered by|interpreted by|author|resident|intern|nurse|therapist|"
     r"emergency contact|next of kin|nok|contact(?: person)?|guardian|guarantor|subscriber|insured|responsible party|spouse|mother|father|wife|husband|daughter|son|sister|brother|friend|poa|hcp|proxy|"
     r"witness|interpreter|informant|historian|employer|client|member|user|attn|dear)\s?(?:\([^)\n]{0,20}\))?\s?[:=]\s{0,4})$",
@@ -52,6 +52,12 @@ _VERB_AFTER = re.compile(
     r"(?:'s)?,? (?:is|was|has|had|reports?|reported|denies|denied|presents?|presented|states?|stated|says|said|complains?|complained|lives|works|came|comes|went|will|would|did|does|underwent|received|takes|took|called|"
     r"returns?|returned|and (?:his|her)|who|whose|arrived|admits|notes|noted|feels|felt|agrees|agreed|wants|needs|asked|told|tolerated|remains|continues|appears)\b"
 )
+# What is said of people only, and 'per' before who said it.
+_MOVED = re.compile(
+    r" (?:was|has been|will be|is being) (?:transferred (?:to|from)|admitted|discharged (?:home|to)|intubated|extubated|consented|counsel+ed|brought)\b"
+)
+_PER = re.compile(r"\b[Pp]er $")
+_PER_AFTER = re.compile(r"[,.;:)]|['’]s |\s(?:notes?|recs?|recommendations?|request|report)\b")
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\")\]]?\s{1,4}|\n\s*(?:[-*•]\s*|\d{1,2}[.)]\s*)?|[-*•]\s|[\"“(]\s?)$")
 _AFTER_TITLE_SMALL = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof)\b\.?\s{1,2}$", re.IGNORECASE)
 _IS_COLON = re.compile(r"\s?:")
@@ -78,6 +84,12 @@ def find_names(note: Note, lexicon: Lexicon) -> Iterator[Span]:
 _PATIENT_SMALL = re.compile(
     r"\b(?:pt|patient|client|resident|by|for|from|with|hi|dear) (?:is |named |name |mr |ms |mrs |dr )?([a-z]{3,15})(?: [a-z]\.?)? ([a-z]{3,20})\b"
 )
+_ALONE_SMALL = re.compile(
+    r"\b(?:pt|patient|pt\.) ([a-z]{4,15})\b(?= (?:c/o|reports?|states?|denies|is|was|has|presents?|admits|seen|aware|here|came|to)\b|[,.;])"
+)
+_SUBJECT_SMALL = re.compile(
+    r"(?:^|[.!?] |\n)([a-z]{3,15})(?: [a-z]\.?)? ([a-z][a-z'’-]{1,20})(?=,? (?:is|was) an? |,? (?:a |an )?\d{1,3}[- ]?(?:y\b|yo\b|y/o|year|f\b|m\b))"
+)
 _SAID_SMALL = re.compile(
     r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
     re.IGNORECASE,
@@ -95,6 +107,12 @@ def find_small_names(text: str, lexicon: Lexicon) -> Iterator[Span]:
             and ("F" in lexicon.names.get(family, "") or not lexicon.knows(family))
         ):
             yield Span(found.start(1), found.end(2), NAME, 6)
+    for found in _SUBJECT_SMALL.finditer(text):
+        if "G" in lexicon.names.get(found[1], "") and not {found[1], found[2]} & FUNCTION_WORDS:
+            yield Span(found.start(1), found.end(2), NAME, 6)
+    for found in _ALONE_SMALL.finditer(text):
+        if found[1] in lexicon.names and found[1] not in FUNCTION_WORDS and not lexicon.knows(found[1]):
+            yield Span(*found.span(1), NAME, 5)
     if "name" not in text and "Name" not in text and "calls me" not in text:
         return
     for found in _SAID_SMALL.finditer(text):
@@ -129,7 +147,7 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     if not names:
         return
     starts = {span.start for span in names if span.weight >= 5}
-    ends = {span.end for span in names if span.weight >= 5}
+    ends = {span.end: span.weight for span in names if span.weight >= 5}
     covered = bytearray(len(note.text) + 1)
     for span in names:
         covered[span.start : span.end] = b"\1" * (span.end - span.start)
@@ -145,6 +163,9 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     told -= FUNCTION_WORDS
     for index in note.marked:
         kind = note.kinds[index]
+        if kind & lex.CAP and not covered[note.starts[index]] and _is_given_after(note, index, ends):
+            yield Span(note.starts[index - 1], note.ends[index], NAME, 5)
+            continue
         if (
             not kind & lex.CAP
             or covered[note.starts[index]]
@@ -188,7 +209,18 @@ def _is_family_first(note: Note, index: int, starts: set[int]) -> bool:
     return note.starts[index + 1] in starts and bool(note.kinds[index + 1] & lex.GIVEN)
 
 
-def _is_listed(note: Note, index: int, starts: set[int], ends: set[int]) -> bool:
+def _is_given_after(note: Note, index: int, ends: dict[int, int]) -> bool:
+    """NIELSEN, JEAN; Name: Dias, Jan: a given name after a family name and a comma, though it is a word, a month or a land."""
+    if not index or note.gap(index - 1) not in (", ", ",") or note.ends[index - 1] not in ends:
+        return False
+    kind = note.kinds[index]
+    if not kind & lex.GIVEN or kind & lex.CREDENTIAL or note.words[index].lower() in FUNCTION_WORDS:
+        return False
+    are_capitals = bool(kind & note.kinds[index - 1] & lex.UPPER) and len(note.words[index]) > 2
+    return are_capitals or ends[note.ends[index - 1]] >= 8
+
+
+def _is_listed(note: Note, index: int, starts: set[int], ends: dict[int, int]) -> bool:
     """Beside a name, with a comma or 'and' between."""
     text = note.text
     if index + 1 < len(note.words):
@@ -680,6 +712,8 @@ def _alone_is_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
         return False
     if not kind & lex.COMMON:
         return False
+    if first == last and kind & lex.FAMILY and (_PER.search(before) and _PER_AFTER.match(after) or _MOVED.match(after)):
+        return True
     if (
         _VERB_AFTER.match(after)
         and kind & (lex.GIVEN | lex.FAMILY)

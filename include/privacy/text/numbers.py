@@ -14,7 +14,7 @@ _RUN = re.compile(r"\d(?:[\d().,:/+*#–-]{0,80}\d)?(?:\)?[ \t]{1,2}[(+]?\d(?:[\
 _GLUED_LEAD = re.compile(r"#?\b[A-Za-z]{1,8}(?:[-_/][A-Za-z]{1,4}){0,2}[-_/]?$")
 _TRAIL = re.compile(r"(?:[-_]?[A-Za-z0-9]{1,48}+)(?:[-_][A-Za-z0-9]{1,12}+){0,3}+")
 _NANP = re.compile(
-    r"(?<![\d.])(?:(?:\+|00)?1[-. ]{0,2})?(?:\(\d{3}\)\s{0,2}[-.]?|\d{3}\s?[-./ –]\s?)\d{3}\s?[-. –]\s?\d{4}(?!\d)(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?",
+    r"(?<![\d.])(?:(?:\+|00)?1[-. ]{0,2})?(?:\(\d{3}\)\s{0,2}[-.]?|\d{3}\s?[-./ –]\s?)\d{3}\s?[-. –]\s?\d{4}(?!\d)(?:,?\s?(?:x|ext\.?|extension)\s?\d{1,6})?",
     re.IGNORECASE,
 )
 _INTERNATIONAL = re.compile(
@@ -94,7 +94,7 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
                 taken.append(found.span())
                 yield Span(*found.span(), label, 8)
     for pattern, label in ((_SSN, SSN), (_NANP, PHONE), (_INTERNATIONAL, PHONE), (_LOCAL, PHONE)):
-        for found in pattern.finditer(text, max(0, start - 2), min(len(text), end + 14)):
+        for found in pattern.finditer(text, max(0, start - 2), min(len(text), end + 20)):
             if pattern is _INTERNATIONAL and sum(map(str.isdigit, found[0])) < _SHORTEST_INTERNATIONAL:
                 continue
             if found.start() < end and _is_free(found.span(), taken) and not _explains(text, found):
@@ -224,14 +224,15 @@ def _class_of_length(whole: str) -> str:
 def _widen(text: str, start: int, end: int) -> tuple[int, int]:
     """Letters that hyphens or nothing tie to the number: KP-234567, 12345-EMH, #SG-920311."""
     lead = _GLUED_LEAD.search(text, max(0, start - 20), start)
-    begin = lead.start() if lead and (lead.start() == 0 or not text[lead.start() - 1].isalnum()) else start
+    is_whole = lead and (lead.start() == 0 or text[lead.start()] == "#" or not text[lead.start() - 1].isalnum())
+    begin = lead.start() if is_whole else start
     if begin > 0 and text[begin - 1] == "#":
         begin -= 1
     if end < len(text) and (text[end].isalpha() or (text[end] in "-_" and text[end + 1 : end + 2].isalnum())):
         trail = _TRAIL.match(text, end)
         if (
             trail
-            and not _QUANTITY_AFTER.match(text, end)
+            and (begin != start or not _QUANTITY_AFTER.match(text, end))
             and (text[end] in "-_" or trail.end() - end > 1 or begin != start or end - start > 3)
         ):
             end = trail.end()
@@ -244,6 +245,11 @@ def _cue(text: str, start: int) -> str | None:
     return found.lastgroup if found else None
 
 
+_APART = re.compile(r"(?<![\d-])\d{3} [-–] \d{3} [-–] \d{4}(?!\d)")
+_MASKED = re.compile(r"(?<![\w*])\*{3}-\*{2}-\d{4}(?!\d)")
+_PLATE = re.compile(
+    r"\b(?i:plates?|tag)\b(?: (?i:no|number|is|#)(?![a-z]))?[\s#:.]{1,3}((?=[A-Z -]*\d)[A-Z0-9]{2,4}[ -]?[A-Z0-9]{2,5})\b"
+)
 _UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9-]{1,20}){0,5}")  # GS1 form of FDA's unique device identifier
 _DONATION = re.compile(r"\b[A-Z]\d{4} ?\d{2} ?\d{6}\b")  # ISBT 128 donation identification number
 _USER = re.compile(
@@ -256,6 +262,12 @@ def find_coded(text: str) -> Iterator[Span]:
     """Numbers with letters inside: bank accounts, vehicles, laboratories' accession numbers."""
     if ":" in text:
         yield from (Span(*each.span(), ID, 8) for each in _ACCESSION.finditer(text))
+    if " - " in text or " – " in text:
+        yield from (Span(*each.span(), PHONE, 8) for each in _APART.finditer(text))
+    if "**-" in text:
+        yield from (Span(*each.span(), SSN, 8) for each in _MASKED.finditer(text))
+    if "late" in text or "tag" in text or "Tag" in text or "PLATE" in text:
+        yield from (Span(*each.span(1), VEHICLE, 8) for each in _PLATE.finditer(text))
     if "(01)" in text:
         yield from (Span(*each.span(), DEVICE, 9) for each in _UDI.finditer(text))
     if "unit" in text or "blood" in text or "transfus" in text:

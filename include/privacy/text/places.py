@@ -212,6 +212,8 @@ def find_places(note: Note, lexicon: Lexicon) -> Iterator[Span]:
             _extend(text, _with_number(text, Span(*found.span(), LOCATION, 7))) for found in _PO_BOX.finditer(text)
         )
     yield from _more_places(text)
+    if any(cue in text for cue in ("ives at", "iving at", "esid", "ddress", "oved to")) or text.islower():
+        yield from _small_streets(text)
     for found in (
         _UNIT_ALONE.finditer(text)
         if re.search(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT|ROOM|RM)\b", text)
@@ -555,6 +557,22 @@ def _more_places(text: str) -> Iterator[Span]:
             yield Span(*found.span(), LOCATION, 6)
 
 
+_SMALL_STREET = re.compile(
+    r"(?<![\w./-])\d{2,5} (?:[nsew]\.? )?([a-z][a-z'’.]*(?: [a-z][a-z'’]*){0,2}) (?:street|avenue|ave|boulevard|blvd|road|rd|lane|ln|drive|dr|parkway|pkwy|court|ct|terrace|circle|st|way|place|pl)\b\.?"
+    r"(?:,? (?:apt|unit|suite|#)\.? ?#?[\da-z]{1,5}\b)?(?:,? [a-z]+(?: [a-z]+)?,? (?:[a-z]{2} )?\d{5}(?:-\d{4})?\b)?"
+)
+
+
+def _small_streets(text: str) -> Iterator[Span]:
+    """'18679 cherry hill road', in a text that speaks of addresses or is written small throughout."""
+    for found in _SMALL_STREET.finditer(text):
+        if not FUNCTION_WORDS & set(found[1].split()) and not _MEASURED.search(found[1]):
+            yield Span(*found.span(), LOCATION, 6)
+
+
+_MEASURED = re.compile(
+    r"\b(?:mg|ml|mcg|days?|weeks?|months?|years?|yrs?|hours?|feet|ft|miles?|yards?|units?|tabs?|minutes?|times|yo|y)\b"
+)
 _TOWN_BEFORE = re.compile(r"[A-Z][a-zA-Z]+,?\s$")
 
 

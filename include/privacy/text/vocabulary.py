@@ -95,7 +95,7 @@ PLACE_NICKNAMES = frozenset(
 KNOWN_FACILITIES = (
     "Johns Hopkins", "John Hopkins", "Mayo Clinic", "Mayo", "Cleveland Clinic", "Mass General", "Massachusetts General", "MGH", "BWH", "BIDMC", "Brigham", "Brigham and Women's", "Beth Israel",
     "Mount Sinai", "Mt. Sinai", "Mt Sinai", "Cedars-Sinai", "Cedars Sinai", "Cedar Sinai", "UCLA", "UCSF", "UCSD", "UCI", "USC", "NYU", "NYU Langone", "Langone", "Columbia", "Cornell", "Weill Cornell", "Kaiser",
-    "Kaiser Permanente", "Stanford", "Duke", "Emory", "Vanderbilt", "Baylor", "MD Anderson", "Sloan Kettering", "Memorial Sloan Kettering", "MSK", "MSKCC", "Dana-Farber", "Dana Farber", "UPMC", "UPenn", "Penn", "Penn Medicine", "CHOP",
+    "Kaiser Permanente", "Stanford", "Duke", "Emory", "Vanderbilt", "Baylor", "MD Anderson", "Sloan Kettering", "Memorial Sloan Kettering", "MSK", "MSKCC", "Dana-Farber", "Dana Farber", "Cook Children's", "Seattle Children's", "Boston Children's", "Texas Children's", "Nationwide Children's", "Lurie Children's", "Rady Children's", "Phoenix Children's", "Dayton Children's", "Cincinnati Children's", "Brigham & Women's", "UPMC", "UPenn", "Penn", "Penn Medicine", "CHOP",
     "CHLA", "Northwestern", "Rush", "Yale", "Yale-New Haven", "Geisinger", "Intermountain", "Sutter", "Scripps", "Sharp", "Cedar Crest", "Mercy", "Ascension", "Providence",
     "Montefiore", "Maimonides", "Jefferson", "Temple", "Tufts", "Lahey", "Ochsner", "Henry Ford", "Beaumont", "Barnes-Jewish", "Barnes Jewish", "Parkland", "Houston Methodist", "Methodist", "UTMB", "UTSW",
     "UT Southwestern", "UAB", "UVA", "UNC", "OHSU", "UW", "UCHealth", "Banner", "Sentara", "Novant", "Atrium", "HCA", "Bellevue", "Lenox Hill", "Northwell", "Presbyterian", "NewYork-Presbyterian", "New York Presbyterian", "Hopkins",
