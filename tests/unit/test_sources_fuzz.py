@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import json
+import logging
 import os
 import random
 import resource
@@ -274,6 +275,16 @@ def test_files_made_to_be_slow_are_not(name, tmp_path):
     check = checker(name, tmp_path)
     for content in SLOW[name]:
         check(content)
+
+
+def test_what_parsers_complain_of_reaches_no_log(caplog, capfd):
+    """pypdf quotes the bytes around what it cannot read."""
+    caplog.set_level(logging.DEBUG)
+    rng = random.Random(5)
+    for _ in range(60):
+        check_attachment(damaged(rng, pdf(b"MRN: 4711 SECRETNAME"), [b"<< /A SECRETNAME 4711 "]))
+    told = caplog.text + "".join(capfd.readouterr())
+    assert "SECRETNAME" not in told and "4711" not in told
 
 
 @pytest.mark.slow
