@@ -137,6 +137,10 @@ deidentify: $(STAMP) ## notes without identifiers: IN=notes.jsonl OUT=out.jsonl,
 	@: $(call need,IN OUT,make deidentify IN=notes.jsonl OUT=out.jsonl)
 	@$(PY) -m include.privacy.text "$(IN)" "$(OUT)" $(if $(SURROGATES),--surrogates) $(if $(PROFILE),--profile $(PROFILE))
 
+.PHONY: deidentify-score
+deidentify-score: $(STAMP) ## recall and precision by class on annotated notes: DECK=file or folder [MISSES=file]; formats: include/privacy/text/annotated.py
+	@$(PY) -m include.privacy.text.score "$(or $(DECK),notes)" $(if $(MISSES),--misses "$(MISSES)")
+
 .PHONY: replay
 replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or BATCH=, RULE=, REASON=, BY=; shows only, DO=1 does it
 	@: $(if $(SOURCE)$(BATCH),,$(error SOURCE= or BATCH= is missing; 'make quarantine' lists them)) \
@@ -145,11 +149,11 @@ replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or 
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
 .PHONY: check
-check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=]
+check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder, sources.yml[:name], or with its KIND a server or database [KIND=] [CONTRACT=] [SET=word=value] [OUT=result.json] [DAY=]
 	@: $(call need,SOURCE,make check SOURCE=exports/north OUT=result.json)
 	@$(PY) -m include.local_stack up >/dev/null
 	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
-		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
+		$(foreach word,$(SET),--set "$(word)") $(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
 
 .PHONY: checks
 checks: $(STAMP) ## every check there is, with its threshold and its place in Kahn's framework

@@ -14,6 +14,7 @@ from include.landing.catalogue import LandedObject, find_object, object_key
 from include.landing.encryption import seal_name
 from include.lifecycle import erase_landing, ledger, store
 from include.lifecycle.erase_landing import Found, Wanted
+from include.lifecycle.erase_live import erase_waiting, sources_waiting
 from include.lifecycle.work import MoveError, Work
 from include.privacy.keyring import Keyring, load_keyring
 from include.privacy.sealing import open_sealed
@@ -25,13 +26,15 @@ _COLUMNS = "source, sha256, object_key, file_type, hint, bytes_received, rewritt
 
 
 def erase_from_landing(work: Work, erasure_id: UUID, tokens: Collection[UUID]) -> dict[str, int]:
-    """Take a person out of every object that is still in landing. Returns counts. Killed anywhere, it may be done again.
+    """Take a person out of every object that is still in landing and every live message that waits for it. Returns counts. Killed anywhere, it may be done again.
 
     An object is catalogued under its new name before the old one is removed, so that at every moment the catalogue names
     bytes that are there.
     """
     keyring = load_keyring(work.settings.keyring_dir)
-    counts: Counter[str] = Counter(objects_read=0, objects_rewritten=0, objects_removed=0, landed_records=0)
+    counts: Counter[str] = Counter(
+        objects_read=0, objects_rewritten=0, objects_removed=0, landed_records=0, live_messages=0
+    )
     sources = _declared(work, tokens)
     wanted = Wanted(frozenset(map(str, tokens)), frozenset(_raw_ids(work, keyring, sources, tokens)))
     for source in sources:
@@ -42,6 +45,7 @@ def erase_from_landing(work: Work, erasure_id: UUID, tokens: Collection[UUID]) -
             for landed in _objects(work, name):
                 counts["objects_read"] += 1
                 _erase_from(work, erasure_id, source, landed, wanted, keyring, counts)
+            counts["live_messages"] += erase_waiting(work, source, wanted, keyring)
         finally:
             work.hot.execute("select pg_advisory_unlock(hashtext('load'), hashtext(%s))", [name])
             work.hot.execute("select pg_advisory_unlock(hashtext('land'), hashtext(%s))", [name])
@@ -139,13 +143,15 @@ def _objects(work: Work, source: str) -> list[LandedObject]:
 
 
 def _declared(work: Work, tokens: Collection[UUID]) -> list[Source]:
-    """Sources that sent records of the person and of which landing still holds bytes. They must be declared to be read."""
-    names = [name for name in _sources_of(work, tokens) if _objects(work, name)]
+    """Sources that sent records of the person and of which landing or the live inbox holds bytes. They must be declared to be read."""
+    sent = _sources_of(work, tokens)
+    waiting = sources_waiting(work, sent)
+    names = [name for name in sent if name in waiting or _objects(work, name)]
     declared = {source.name: source for source in load_sources(work.settings.sources_file)} if names else {}
     unknown = sorted(set(names) - declared.keys())
     if unknown:
         raise MoveError(
-            found=f"landing holds bytes of {', '.join(unknown)}, which sources.yml does not declare",
+            found=f"landing or the live inbox holds bytes of {', '.join(unknown)}, which sources.yml does not declare",
             expected="a declaration of every source that sent records of the person, so that its bytes can be read",
             action="name the right file with SOURCES= or PLUMBLINE_SOURCES, or declare the source again, then erase once more",
         )

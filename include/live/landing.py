@@ -7,7 +7,7 @@ transaction. Killed anywhere, the next try makes the same objects of the same cl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -90,7 +90,7 @@ def _land_claim(
     source: Source, night: date, hot: psycopg.Connection, store: Any, bucket: str, keyring: Keyring, claim: int
 ) -> int:
     """One object of messages in MLLP blocks. Returns its bytes."""
-    content = b"".join(b"\x0b" + message + b"\x1c\r" for message in _messages(hot, source.name, claim, keyring))
+    content = claimed_content(hot, source.name, claim, keyring)
     sha256 = hashlib.sha256(content).hexdigest()
     stored = _upload(store, bucket, catalogue.object_key(source.name, sha256), content, keyring)
     with hot.transaction():
@@ -100,7 +100,7 @@ def _land_claim(
         new = NewObject(
             sha256=sha256,
             file_type=".hl7",
-            hint={**_hint(), "ordinal": claim, "of": 0},
+            hint={**hint(), "ordinal": claim, "of": 0},
             name_sealed=seal_name(f"live messages from {claim}", keyring.landing_recipient),
             bytes_received=len(content),
             bytes_stored=stored,
@@ -115,7 +115,18 @@ def _land_claim(
     return len(content)
 
 
-def _hint() -> dict:
+def claimed_content(hot: psycopg.Connection, source: str, claim: int, keyring: Keyring) -> bytes:
+    """What the object of a claim holds: its messages that are not landed, in their order."""
+    return framed(_messages(hot, source, claim, keyring))
+
+
+def framed(messages: Iterable[bytes]) -> bytes:
+    """Messages in MLLP blocks."""
+    return b"".join(b"\x0b" + message + b"\x1c\r" for message in messages)
+
+
+def hint() -> dict:
+    """What the reader needs to know of an object of live messages."""
     landed = Landed()
     return {
         "role": landed.role,

@@ -152,7 +152,9 @@ def _read_table(name: str, declared: Any, complaints: Complaints) -> Table | Non
     if origin and files is None:
         files = []
     elif not isinstance(files, list) or not files or not all(isinstance(pattern, str) for pattern in files):
-        complaints.add(f"{where}: 'files' does not say which files hold it, such as '{name}*.csv'")
+        complaints.add(
+            f"{where}: neither 'files' says which files hold it, such as '{name}*.csv', nor 'from' which table of a database"
+        )
         files = []
     if not isinstance(declared.get("data_class"), str):
         complaints.add(f"{where}: 'data_class' is missing; the retention policy lists the classes")

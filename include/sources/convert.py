@@ -2,6 +2,8 @@
 
     python -m include.sources.convert --kind hl7v2 --in feed/ --out converted/
     python -m include.sources.convert --kind csv --in extracts/ --out converted/ --contract south.yml
+    python -m include.sources.convert --kind fhir_api --in https://fhir.example.org/r4 --out converted/ --set "types=[Patient]"
+    python -m include.sources.convert --kind database --in hospital.db --out converted/ --contract east.yml
     python -m include.sources.convert --in sources.yml --source south --out converted/     an entry of sources.yml
 
 Writes <ResourceType>.ndjson (deletions in deleted/) or <table>.csv, rejects.ndjson, unmapped.json and summary.txt. What it
@@ -11,20 +13,16 @@ writes is identified data: the folder is closed to other users, and yours to del
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-
-import yaml
 
 from include.command import run_command
 from include.errors import PlumblineError
+from include.sources.command_words import at_hand, source_of
 from include.sources.conversion import REJECTS, SUMMARY, UNMAPPED, Counts, Writer
-from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, make_source, reader_of
+from include.sources.registry import Source, find_source, kinds, load_sources, reader_of
 
 _EVERY_SECONDS = 2.0
 _SHOWN = 8
@@ -41,19 +39,14 @@ def convert(source: Source, out: Path, say: Callable[[str], None]) -> Counts:
     things, where nothing is to read, and what the kind's reader raises.
     """
     reader = reader_of(source)
-    is_pulled = hasattr(reader, "pull")
-    if not is_pulled and not source.path.exists():
-        raise ConvertError(
-            found=f"there is nothing at {source.path}",
-            expected=f"a file or folder of kind {source.kind}",
-            action="correct IN",
-        )
-    _prepare(out, source.path)
-    writer = Writer(source, out)
-    if is_pulled:
-        _write_pulled(source, writer)
-    else:
-        _write_files(source, writer, say)
+    if not hasattr(reader, "pull"):
+        _refuse_absent(source)
+        _refuse_inside(out, source.path)
+    _refuse_taken(out)
+    with at_hand(source, say) as here:
+        _prepare(out)
+        writer = Writer(here, out)
+        _write_files(here, writer, say)
     if hasattr(reader, "combine_lines"):
         writer.combine(reader.combine_lines)
     counts = writer.finish()
@@ -65,12 +58,8 @@ def _write_files(source: Source, writer: Writer, say: Callable[[str], None]) -> 
     reader = reader_of(source)
     listing = reader.list_files(source)
     files = [file for file in listing.files if file.dataset]
-    if not files:
-        raise ConvertError(
-            found=f"no file of kind {source.kind} among {listing.ignored} files",
-            expected="files whose names or contents say that they are of that kind",
-            action="correct IN or KIND, or name the files with SET=files=*.ext",
-        )
+    if not files and not hasattr(reader, "pull"):
+        raise _no_files(source, listing.ignored)
     writer.counts.noticed["ignored_file"] = listing.ignored
     told_at = time.monotonic()
     for number, file in enumerate(files, 1):
@@ -85,29 +74,55 @@ def _write_files(source: Source, writer: Writer, say: Callable[[str], None]) -> 
             say(f"  {number:,} of {len(files):,} files, {writer.counts.received:,} records")
 
 
-def _write_pulled(source: Source, writer: Writer) -> None:
-    """A kind that asks over a network brings its files into a folder that is gone afterwards."""
-    from include.sources.pulling import read_pulled
-
-    secrets = Path(os.environ.get("PLUMBLINE_SECRETS_DIR", "."))
-    with tempfile.TemporaryDirectory(prefix="plumbline-convert-") as folder:
-        items = read_pulled(
-            source, Path(folder), lambda name: (secrets / name).read_text().strip(), datetime.now(UTC).date()
+def _no_files(source: Source, others: int) -> ConvertError:
+    """Nothing of this kind: an empty folder, or files of another kind, which is named where it can be told."""
+    if not others:
+        return ConvertError(
+            found=f"{source.path} is empty",
+            expected=f"files of kind {source.kind}",
+            action="correct IN, or deliver first",
         )
-        writer.write_file(source.name, "record", items)
+    likely = [kind for kind in _TOLD_BY_NAME if kind != source.kind and kinds()[kind].list_files(source).files]
+    return ConvertError(
+        found=f"no file of kind {source.kind} among {others:,} files",
+        expected="files whose names or contents say that they are of that kind",
+        action=f"they look like KIND={likely[0]}"
+        if likely
+        else "correct IN or KIND, or name the files with SET=files=*.ext",
+    )
 
 
-def _prepare(out: Path, read_from: Path) -> None:
+_TOLD_BY_NAME = ("fhir_bulk", "fhir_bundles")
+
+
+def _refuse_absent(source: Source) -> None:
+    if not source.path.exists():
+        raise ConvertError(
+            found=f"there is nothing at {source.path}",
+            expected=f"a file or folder of kind {source.kind}",
+            action="correct IN",
+        )
+
+
+def _refuse_inside(out: Path, read_from: Path) -> None:
     if out.resolve().is_relative_to(read_from.resolve()):
         raise ConvertError(
             found=f"{out} lies within what is read", expected="a folder of its own", action="choose another OUT"
         )
+
+
+def _refuse_taken(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise ConvertError(found=f"{out} is a file", expected="a folder to write to", action="choose another OUT")
     if out.exists() and any(out.iterdir()) and not (out / UNMAPPED).is_file() and not (out / REJECTS).is_file():
         raise ConvertError(
             found=f"{out} holds other things than a conversion",
             expected="a folder that is empty, not there, or left by an earlier conversion",
             action="choose another OUT",
         )
+
+
+def _prepare(out: Path) -> None:
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in [*out.glob("*"), *out.glob("deleted/*")]:
         if path.suffix in (".ndjson", ".csv", ".json", ".txt"):
@@ -117,8 +132,10 @@ def _prepare(out: Path, read_from: Path) -> None:
 def describe(counts: Counts, source: Source, out: Path) -> Iterator[str]:
     """Lines for a person: what came, what was written, what was refused and why, what to do next."""
     refused = sum(counts.refused.values())
-    came = f"{counts.received:,} records in {counts.files:,} files of kind {source.kind}"
-    yield f"{came}: {sum(counts.written.values()):,} written to {out}, {refused:,} refused"
+    yield (
+        f"{counts.received:,} records in {counts.files:,} file{'s' * (counts.files != 1)} of kind {source.kind}: "
+        f"{sum(counts.written.values()):,} written to {out}, {refused:,} refused"
+    )
     for name, number in counts.written.most_common():
         yield f"  {number:>10,}  {name}"
     if refused:
@@ -148,26 +165,8 @@ def _next_step(counts: Counts, source: Source) -> str:
 def _source(options: argparse.Namespace) -> Source:
     if options.source:
         return find_source(load_sources(Path(options.input)), options.source)
-    if options.kind not in kinds():
-        raise SourcesError(
-            found=f"no kind is called '{options.kind}'",
-            expected=f"KIND= one of {', '.join(kinds())}",
-            action="correct KIND, or name an entry with IN=sources.yml SOURCE=name",
-        )
-    if kinds()[options.kind].HAS_CONTRACT and not options.contract:
-        raise ConvertError(
-            found=f"no CONTRACT, and kind {options.kind} reads what one declares",
-            expected="CONTRACT=path/to/contract.yml (the head of include/sources/contracts.py shows one)",
-            action="give it, or name an entry with IN=sources.yml SOURCE=name",
-        )
-    path = Path(options.input).resolve()
-    entry = {"name": "convert", "kind": options.kind, "path": str(path), "timezone": options.timezone}
-    if options.contract:
-        entry["contract"] = str(Path(options.contract).resolve())
-    for word in options.set:
-        name, _, value = word.partition("=")
-        entry[name] = yaml.safe_load(value)
-    return make_source(entry, path.parent, "what make convert was given")
+    words = {"contract": options.contract, "timezone": options.timezone, "words": options.set}
+    return source_of(options.kind, options.input, name="convert", **words)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -175,7 +174,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="convert", description=__doc__.splitlines()[0])
     parser.add_argument("--kind", default="", help="hl7v2, fhir_bulk, fhir_bundles, csv, …")
     parser.add_argument(
-        "--in", dest="input", required=True, help="file or folder; or sources.yml together with --source"
+        "--in",
+        dest="input",
+        required=True,
+        help="file, folder, server's address or database; or sources.yml together with --source",
     )
     parser.add_argument("--out", required=True, help="folder to write to")
     parser.add_argument("--contract", help="contract.yml, for kinds that read tables")

@@ -64,6 +64,7 @@ class DatabaseOptions:
     query_minutes: int
     tries: int
     wait_seconds: float
+    url_told: str | None = None  # in the secret's place, for a command that was told the URL; it holds no password
 
 
 def read_options(entry: dict, where: str, folder: Path, complaints: Complaints) -> DatabaseOptions:

@@ -58,7 +58,7 @@ class Plan:
 def open_snapshot(source: Source, secret: Callable[[str], str]) -> Iterator[Snapshot]:
     """Connect, and hold one moment of the database. Raises PullError where it cannot be reached, SettingsError for its URL."""
     options: DatabaseOptions = source.options
-    engine = _engine(options, secret(options.url_secret))
+    engine = _engine(options, options.url_told or secret(options.url_secret))
     try:
         with _connect(engine, options) as connection:
             _begin(connection, options)

@@ -105,7 +105,7 @@ class FhirServer:
                 asked = wait if problem.wait_seconds is None else problem.wait_seconds
                 if attempt == self.options.tries or asked > self.options.longest_wait_seconds:
                     raise PullError(
-                        found=f"{what} failed {attempt} times, last with {problem.why}",
+                        found=f"{what} failed {attempt} time{'s' * (attempt != 1)}, last with {problem.why}",
                         expected="an answer",
                         action="see that the server is up and not overloaded; the next night tries again",
                     ) from None

@@ -151,23 +151,35 @@ class _Everything:
         return iter(())
 
 
-def read_pulled(source: Source, folder: Path, secret: Callable[[str], str], night: date) -> Iterator[Item]:
-    """Ask a source of a pulled kind for everything and yield it as a reader does, touching no database of ours.
-
-    ``folder`` receives the files and is the caller's to delete. Raises PullError where the source does not answer, after its
-    notes were no help; what it left out is in the error or in ``Pulled.notes`` of the kind's own ``pull``.
-    """
+def pull_whole(
+    source: Source,
+    folder: Path,
+    secret: Callable[[str], str],
+    night: date,
+    count: Callable[..., None] = lambda **numbers: None,
+) -> tuple[Source, tuple[str, ...]]:
+    """Ask a source of a pulled kind for everything, touching no database of ours: the source with its files in ``folder``,
+    which is the caller's to delete, and what it left out. ``count`` gets progress in numbers. Raises PullError where the source does not answer."""
     from include.sources.registry import reader_of
 
-    reader = reader_of(source)
     source = replace(source, path=folder)
-    pulled = reader.pull(source, PullJob(folder, night, Unbooked(), secret, lambda **numbers: None))
+    pulled = reader_of(source).pull(source, PullJob(folder, night, Unbooked(), secret, count))
     if not pulled.reached:
         raise PullError(
             found=f"source {source.name} did not answer: {'; '.join(pulled.notes) or 'nothing told why'}",
             expected="a source that can be asked",
             action="see that it is up and that its address and secrets are right, then try again",
         )
+    absent = tuple(f"{name}: nothing came of it" for name in pulled.absent)
+    return source, (*pulled.notes, *absent)
+
+
+def read_pulled(source: Source, folder: Path, secret: Callable[[str], str], night: date) -> Iterator[Item]:
+    """The same, read as a reader does."""
+    from include.sources.registry import reader_of
+
+    source, _ = pull_whole(source, folder, secret, night)
+    reader = reader_of(source)
     for file in reader.list_files(source).files:
         if file.dataset:
             yield from reader.read(source, lambda file=file: file.path.open("rb"), file)

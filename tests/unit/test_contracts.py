@@ -91,7 +91,7 @@ MISTAKES = {
     "patient_id: patient": ("pat_id: patient", "'pat_id' is not known"),
     "values: {status:": ("values: {class_code:", "values for 'class_code', which is no field of this map"),
     "  visits:\n": ("  Visits:\n", "its name is not of lower case letters"),
-    "    files: visits.csv\n": ("", "'files' does not say which files hold it"),
+    "    files: visits.csv\n": ("", "neither 'files' says which files hold it"),
 }
 
 

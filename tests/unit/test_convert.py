@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from include.sources.convert import main
 from tests.deliveries import ndjson, observation, patient
+from tests.fhir_server import MisbehavingServer, serve
 from tests.hl7v2_messages import admit, message, results
 
 CONTRACT = """
@@ -99,6 +102,41 @@ def test_an_entry_of_sources_yml_converts_with_all_its_words(feed, tmp_path):
     assert (found["name"][0]["family"], found["identifier"][0]["system"]) == ("Grün", "http://x/mrn")
 
 
+ASKED = ["--set", "types=[Patient]", "--set", "tries=1"]
+EAST = """
+owner: data engineering
+tables:
+  people:
+    from: {table: people}
+    data_class: patient_data
+    key: [id]
+    person: id
+    columns:
+      id: {type: text, class: source_id, of: Patient}
+      born: {type: date, class: quasi_identifier}
+"""
+
+
+def test_a_database_file_converts_without_a_sources_yml(tmp_path, monkeypatch, capsys):
+    (tmp_path / "c.yml").write_text(EAST)
+    with contextlib.closing(sqlite3.connect(tmp_path / "east.db")) as east, east:
+        east.execute("create table people (id text primary key, born text)")
+        east.executemany("insert into people values (?, ?)", [("1", "1980-02-29"), ("2", "not a date")])
+    monkeypatch.chdir(tmp_path)
+    assert main(["--kind", "database", "--in", "east.db", "--out", "out", "--contract", "c.yml"]) == 1
+    header, row = (tmp_path / "out" / "people.csv").read_text().splitlines()
+    assert (header, row.split(",")[:2]) == ("id,born,seen_at,seen_version", ["1", "1980-02-29"])
+    assert "2 records in 1 file of kind database: 1 written to out, 1 refused" in capsys.readouterr().out
+
+
+def test_a_server_converts_without_a_sources_yml_and_tells_what_it_left_out(tmp_path, capsys):
+    server = MisbehavingServer({"Patient": [patient(1), patient(2)]})
+    with serve(server):
+        asked = ["--kind", "fhir_api", "--in", server.url, "--out", str(tmp_path / "out"), *ASKED]
+        assert main(asked) == 0, capsys.readouterr().err
+    assert sorted(each["id"] for each in lines(tmp_path / "out" / "Patient.ndjson")) == ["p1", "p2"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -110,12 +148,35 @@ def test_an_entry_of_sources_yml_converts_with_all_its_words(feed, tmp_path):
             ["--kind", "hl7v2", "--in", "feed", "--out", "out", "--set", "listen=no"],
             "'listen' is not the number of a port",
         ),
-        (["--kind", "csv", "--in", "feed", "--out", "out"], "no CONTRACT, and kind csv"),
+        (["--kind", "csv", "--in", "feed", "--out", "out"], "'contract' is missing"),
+        (["--kind", "hl7v2", "--in", "empty", "--out", "out"], "is empty"),
+        (["--kind", "fhir_bundles", "--in", "bulk", "--out", "out"], "they look like KIND=fhir_bulk"),
+        (["--kind", "hl7v2", "--in", "feed", "--out", "taken/thesis.doc"], "is a file"),
+        (["--kind", "hl7v2", "--in", "feed", "--out", "out", "--set", "oops"], "SET=oops… is no word with its value"),
+        (["--kind", "fhir_api", "--in", "nowhere", "--out", "out"], "'url' is not the server's base"),
+        (["--kind", "fhir_api", "--in", "http://127.0.0.1:9/r4", "--out", "out", *ASKED], "did not answer"),
+        (["--kind", "database", "--in", "no.db", "--out", "out", "--contract", "c.yml"], "there is no file no.db"),
+        (
+            ["--kind", "database", "--in", "postgresql://u:pw@h/d", "--out", "out", "--contract", "c.yml"],
+            "a password in it",
+        ),
+        (
+            ["--kind", "database", "--in", "", "--out", "out", "--contract", "c.yml", "--set", "url_secret=lost"],
+            "no IN or no OUT",
+        ),
+        (
+            ["--kind", "database", "--in", "x", "--out", "out", "--contract", "c.yml", "--set", "url_secret=lost"],
+            "the secret lost cannot be read",
+        ),
     ],
 )
 def test_what_cannot_begin_says_why_and_what_to_do(feed, tmp_path, monkeypatch, capsys, arguments, said):
     monkeypatch.chdir(tmp_path)
     (feed / "day.hl7").write_bytes(admit(1))
+    (tmp_path / "c.yml").write_text(EAST)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bulk").mkdir()
+    (tmp_path / "bulk" / "Patient.ndjson").write_bytes(ndjson(patient(1)))
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.doc").write_text("mine")
     assert main(arguments) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -126,3 +127,66 @@ def comparable(name: str, value: object) -> object:
     if name == "valueCodeableConcept":
         return [coding.get("code") for coding in value.get("coding", [])] or value.get("text")
     return moment_of(value) if name == "valueDateTime" else value
+
+
+# Types that both converters make of the same segments. That one makes conditions of PDA and procedures of certificates too.
+CODED = (
+    "AllergyIntolerance",
+    "Appointment",
+    "ChargeItem",
+    "Condition",
+    "Immunization",
+    "MedicationDispense",
+    "MedicationRequest",
+)
+_DEATH = frozenset({"I21"})
+
+
+@pytest.mark.parametrize("name", CODED)
+def test_every_code_that_the_other_converter_finds_is_found(name: str):
+    found = 0
+    for message in MESSAGES:
+        theirs, ours = of_type(expected_of(message), name), of_type(resources_of(message), name)
+        missing = codes_of(theirs) - codes_of(ours)
+        assert {code for code in missing if code not in _DEATH} == set(), (message.stem, missing)
+        found += len(theirs)
+    assert found
+
+
+def codes_of(resources: list[dict]) -> Counter:
+    """Every code of what resources are about, as often as it is there."""
+    elements = [resource.get("vaccineCode") or resource.get("code") or {} for resource in resources]
+    return Counter(coding["code"] for each in elements for coding in each.get("coding", []) if coding.get("code"))
+
+
+def test_coverages_guarantors_and_charges_agree():
+    compared = Counter()
+    for message in MESSAGES:
+        theirs, ours = expected_of(message), resources_of(message)
+        if not theirs:
+            continue
+        assert ends_of(of_type(theirs, "Coverage")) == ends_of(of_type(ours, "Coverage")), message.stem
+        assert prices_of(of_type(theirs, "ChargeItem")) == prices_of(of_type(ours, "ChargeItem")), message.stem
+        people = {family for person in of_type(theirs, "RelatedPerson") for family in families_of(person)}
+        told = {family for person in of_type(ours, "RelatedPerson") for family in families_of(person)}
+        contacts = {
+            each.get("name", {}).get("family") for who in of_type(ours, "Patient") for each in who.get("contact", [])
+        }
+        patients = {family for who in of_type(ours, "Patient") for family in families_of(who)}
+        assert told - contacts - patients <= people, message.stem
+        compared.update(coverages=len(ends_of(of_type(theirs, "Coverage"))), people=len(told & people))
+    assert compared["coverages"] > 20
+    assert compared["people"] > 10
+
+
+def ends_of(coverages: list[dict]) -> list[tuple]:
+    periods = [each.get("period", {}) for each in coverages]
+    return sorted((str(moment_of(each.get("start"))), str(moment_of(each.get("end")))) for each in periods)
+
+
+def prices_of(charges: list[dict]) -> list[float]:
+    return sorted(float(each["priceOverride"]["value"]) for each in charges if "priceOverride" in each)
+
+
+def families_of(person: dict) -> set[str]:
+    return {name["family"] for name in person.get("name", []) if "family" in name}

@@ -12,7 +12,7 @@ from include.sources.hl7v2.context import mentioned_at
 from include.sources.hl7v2.datatypes import moment
 from include.sources.hl7v2.files import Options
 from include.sources.items import Document, Notice
-from tests.hl7v2_messages import admit, message, one, resources, results
+from tests.hl7v2_messages import PID, admit, message, one, resources, results
 from tests.reading import read, source_of
 
 SOURCE = source_of("hl7v2")
@@ -326,34 +326,41 @@ def test_insurance_and_allergies():
 
 
 FULL = {
-    "PID": "PID|1|A2|A3^^^GHH^MR|A4|Doe^Jo|Maiden|19800102|F|Ali^As|2106-3|1 St^^Town^MA^02134||555|556|en|M|BUD|ACC|111|DL1^MA||H|Town|Y|2||||20250101|Y",
-    "PD1": "PD1|||Clinic|77^Smith",
-    "NK1": "NK1|1|Doe^Al|SPO|1 St|555|556|C|20250101|20260101||||Org||F" + "|" * 15 + "Vic^Tor|557|2 St",
+    "PID": "PID|1|A2|A3^^^GHH^MR|A4|Doe^Jo|Maiden|19800102|F|Ali^As|2106-3|1 St^^Town^MA^02134|Essex|555|556|en|M|BUD|ACC|111|DL1^MA||H|Town|Y|2|US^United States^ISO3166||CA^Canada^ISO3166|20250101|Y||||||||||559",
+    "PD1": "PD1|||Clinic|77^Smith||||||||||St Mark",
+    "NK1": "NK1|1|Doe^Al|SPO|1 St|555|556|C|20250101|20260101||||Org||F|||||||||||||||Vic^Tor|557|2 St||||||||560|561",
     "PV1": "PV1|1|I|W^1|R|PRE1|W^0|1^A|2^B|3^C|MED|T^1||R|7|A0|VIP|4^D|P|V1" + "|" * 17 + "01|HOME|D||||P^1|F^1|20260101|20260105|||||ALT1||5^E",
-    "PV2": "PV2|||22^Pain|||||20260101|20260104||3|Visit" + "|" * 13 + "1",
+    "PV2": "PV2|W^2||22^Pain|||||20260101|20260104||3|Visit|3^Ref||||||||||||1|||||||||||||A^Ambulance^HL70430",
     "DG1": "DG1|1|I10|E11.9|Words|20260101|F|||||||||1|9^Doc|||20260102|OWN1|A",
     "PRB": "PRB|AD|20260101|E11.9^x^I10|OWN1|||20260102||20260103||||C|Active||20260104",
     "PR1": "PR1|1|C4|99213|Words|20260101|D||1^A|||2^B|3^C|||R10||||OWN1",
     "AL1": "AL1|1|DA|70^P|SV|Hives|20260101",
-    "IAM": "IAM|1|DA|70^P|SV|Hives|A|OWN1||AL||20260101||20260102||||A",
-    "ORC": "ORC|NW|P1|F1||SC||||20260101|||9^Doc",
-    "OBR": "OBR|1|P1|F1|24323-8^CMP^LN|S|20260101|20260102|20260103||||||||9^Doc||||||20260104||LAB|F||||||R10|8&Path||||||||||||99^Alt",
-    "OBX": "OBX|1|NM|4548-4^x^LN|2|7|%|4-6|H|||F|||20260101||9^Tech|M1|||ARM|OWN1||Lab",
-    "SPM": "SPM|1|S1||BLD|||VEN|ARM|||P||||||20260101|20260102||||||HEM",
-    "NTE": "NTE|1||words",
+    "IAM": "IAM|1|DA|70^P|SV|Hives|A|OWN1||AL||20260101||20260102||||A||||||||||91^Latex^SCT",
+    "ORC": "ORC|NW|P1|F1|G1|SC||||20260101|||9^Doc",
+    "OBR": "OBR|1|P1|F1|24323-8^CMP^LN|S|20260101|20260102|20260103||||||||9^Doc||||||20260104||LAB|F||||||R10|8&Path||4&Tech|5&Typist|||||||||99^Alt",
+    "OBX": "OBX|1|NM|4548-4^x^LN|2|7|%|4-6|H|||F|||20260101|L1^Lab One|9^Tech|M1|DEV1||ARM|OWN1||Lab||6^Boss",
+    "SPM": "SPM|1|S1|PS1|BLD||HEPL|VEN|ARM|||P|5^mL||Red|||20260101|20260102||Y||||HEM|||TUBE|||ACC1|X1^^^L|SH1",
+    "NTE": "NTE|1||words||7^Doc|20260101",
     "TQ1": "TQ1|1||BID||||20260101|20260102|S",
     "RXO": "RXO|197361^x^RXNORM|5|6|mg||Give|Take||G||30|TAB|3|9^Doc||||||R10",
     "RXE": "RXE|^QD^^20260101^20260102|197361^x^RXNORM|5|6|mg||Take||G|30|TAB|3|9^Doc||PN1||||||Label||2|mL/h|||Spec",
     "RXD": "RXD|1|197361^x^RXNORM|20260101|30|TAB|DF|PN1||Note|9^Doc",
     "RXR": "RXR|PO|ARM||M1",
-    "RXA": "RXA|0|1|20260101|20260102|88^flu^CVX|0.5|mL||01^Hist^NIP001|9^Doc|^^^Clinic||||LOT|20270101|SKB|R1||CP|A",
-    "TXA": "TXA|1|DS|TX|20260101|1^A|20260102|||2^B|||DOC1|DOC0|P1|F1|file|AU|R|AV|||3^C|||Title",
-    "IN1": "IN1|1|PPO^Gold|123|Medicare||||G1|Group|||20260101|20270101||HMO|Doe^Jo|SPO|||||2" + "|" * 14 + "POL9" + "|" * 13 + "INS1",
-    "SCH": "SCH|P1|F1||||Moved|Check|ROUTINE|30|min|^^^20260101090000^20260101093000|||||9^Filler|||||||||BOOKED",
+    "RXA": "RXA|0|1|20260101|20260102|88^flu^CVX|0.5|mL||01^Hist^NIP001|9^Doc|^^^Clinic||||LOT|20270101|SKB|R1||CP|A||||||^^^Clinic2",
+    "TXA": "TXA|1|DS|TX|20260101|1^A|20260102|||2^B|9^Sig||DOC1|DOC0|P1|F1|file|AU|R|AV|||3^C|||Title",
+    "IN1": "IN1|1|PPO^Gold|123|Medicare||||G1|Group|E1^^^GHH|Works|20260101|20270101||HMO|Doe^Jo|SPO|19750228|2 St|||2||||||||||||||POL9|||||||F||||||INS1",
+    "SCH": "SCH|P1|F1||||Moved|Check|ROUTINE|30|min|^^^20260101090000^20260101093000|8^Caller||||9^Filler||||9^Clerk|||||BOOKED",
     "AIS": "AIS|1|A|99213^v^C4|20260101090000|||45|min",
     "AIG": "AIG|1|A|Scope|||||20260101090000",
     "AIL": "AIL|1|A|^^^Clinic|C||20260101090000",
     "AIP": "AIP|1|A|9^Doc|D||20260101090000",
+    "IN2": "IN2|N1^^^GHH|078051120||||M1||M2||M3||||||||||||||||||||||||es|||||||||||||||||||||||||||M4||562|||||||||CHD",
+    "GT1": "GT1|1|G1^^^GHH|Doe^Pa||3 St|563|564|19500101|M||FTH|078051121|20260101|20270101|||||||Trust|||||||||||||||fr",
+    "ROL": "ROL|ROLE77|AD|PP^Primary^HL70443|77^Smith|20260101|20270101|||GP|||565|W^3|Clinic",
+    "PRT": "PRT|PART77|AD||AP^Attending^HL70912|77^Smith|GP||Clinic|W^3|Scope|20260101|20270101|||566|UDI1",
+    "RXC": "RXC|B|N1^x^NDC|4|mg|5|mg|^Brand|6|mL",
+    "FT1": "FT1|1|T1||20260101|20260102|CG|99213^v^C4|||2|100&USD|50&USD|RAD||||||R10|9^Doc||||8^Clerk|71045^x^C4||||N1^y^NDC||||||||||||||5^mg",
+    "PDA": "PDA|I21^MI^I10|||20260102|1^Cert|Y|20260101^20260102|2^Aut",
     "MRG": "MRG|OLD1^^^GHH^MR|||OLD2|OLDV",
 }  # fmt: skip
 # Numbers of segments, ways of counting and actions that only order or annul.
@@ -365,6 +372,8 @@ STRUCTURE = {
     "NTE": {1},
     "PRB": {7},
     "PV2": {8, 9},
+    "FT1": {1},
+    "GT1": {1},
 }
 BESIDE = {
     "RXA": ["ORC|RE|1|2"],
@@ -379,6 +388,10 @@ BESIDE = {
     "DG1": ["PV1|1|I|||||||||||||||||V1"],
     "SPM": ["OBR|1|P1|F1|c"],
     "ORC": [],
+    "GT1": [],
+    "IN2": ["IN1|1|PPO|123|||||||||||||Doe^Jo|SPO"],
+    "RXC": ["RXO|1^x|1"],
+    "PRT": ["OBX|1|NM|1^x||1"],
 }
 # Where nothing said means the same as what FULL says.
 OTHER = {
@@ -397,8 +410,20 @@ OTHER = {
     "SCH.10": "h",
     "SCH.25": "PENDING",
     "TXA.19": "OB",
+    "FT1.6": "PY",
+    "ROL.2": "DE",
+    "PRT.2": "DE",
 }
-SPARE = {"NK1": {30, 32}, "OBR": {44}}  # taken in where the usual field is empty, else counted
+SPARE = {
+    "NK1": {30, 32},
+    "OBR": {44},
+    "GT1": {21},
+    "FT1": {12, 25, 43},
+    "RXA": {11},
+    "TXA": {10},
+    "RXC": {3, 4},
+    "IN2": {72},
+}  # taken in where the usual field is empty, else counted
 KINDS = {
     "OBR": ("ORU^R01", "ORM^O01"),
     "TXA": ("MDM^T02",),
@@ -437,4 +462,139 @@ def documents_with(name: str, segment: str, kind: str) -> list:
         json.loads(item.content.removeprefix(b"deleted ")) | {"gone": item.is_deleted}
         for item in items
         if isinstance(item, Document)
+    ]
+
+
+def test_the_guarantor_of_an_account_is_a_person_of_its_own_unless_it_is_the_patient():
+    account = PID_WITH_ACCOUNT
+    items = read(
+        SOURCE,
+        message("ADT^A04", "GT1|1|G7^^^GHH|Roe^Sam||9 Elm St^^Salem^MA|555-0100||19700101|M||FTH").replace(*account),
+    )
+    person, told = one(items, "RelatedPerson"), one(items, "Account")
+    assert person["name"] == [{"family": "Roe", "given": ["Sam"]}]
+    assert told["guarantor"] == [{"party": {"reference": f"RelatedPerson/{person['id']}"}}]
+    own = read(SOURCE, message("ADT^A04", "GT1|1|G7^^^GHH|Quackenbush^Zeb||||||||SEL").replace(*account))
+    assert not resources(own, "RelatedPerson")
+    assert one(own, "Account")["guarantor"][0]["party"] == {"reference": f"Patient/{one(own, 'Patient')['id']}"}
+    assert ("GT1.3",) in [item.names for item in own if isinstance(item, Notice)]
+
+
+PID_WITH_ACCOUNT = (b"|||M|||078-05-1120", b"|||M||ACC9|078-05-1120")
+
+
+def test_roles_belong_to_what_stands_before_them():
+    general, attending = "ROL|R1|AD|PP^Primary^HL70443|7^Gray^Ann", "ROL|R2|AD|AT^Attending^HL70443|8^Webb^Tom"
+    visit = "PV1|1|I|||||||||||||||||V1^^^GHH"
+    items = read(SOURCE, message("ADT^A01", general, visit, attending, "PR1|1||0DTJ4ZZ^x^I10P", attending))
+    by_code = {role["code"][0]["coding"][0]["code"]: [] for role in resources(items, "PractitionerRole")}
+    for role in resources(items, "PractitionerRole"):
+        by_code[role["code"][0]["coding"][0]["code"]].append({"reference": f"PractitionerRole/{role['id']}"})
+    assert one(items, "Patient")["generalPractitioner"] == by_code["PP"]
+    (participant,) = one(items, "Encounter")["participant"]
+    assert [participant["individual"]] == by_code["AT"][:1]
+    assert [each["actor"] for each in one(items, "Procedure")["performer"]] == by_code["AT"][1:]
+
+
+def test_a_participation_before_its_order_waits_for_it_and_is_counted_where_none_comes():
+    ordered = read(SOURCE, message("OML^O21", "ORC|NW|P1", "PRT|1|AD||OP^Orderer^HL70912|7^Gray^Ann", "OBR|1|P1||CMP"))
+    assert one(ordered, "ServiceRequest")["requester"]["reference"].startswith("PractitionerRole/")
+    lost = read(SOURCE, message("OML^O21", "ORC|NW|P1", "PRT|1|AD||OP^Orderer^HL70912|7^Gray^Ann"))
+    assert ("PRT.5",) in [item.names for item in lost if isinstance(item, Notice)]
+
+
+def test_a_mixture_is_a_medication_that_its_order_refers_to():
+    items = read(
+        SOURCE,
+        message(
+            "RDE^O11",
+            "ORC|NW|P1",
+            "RXE||D5KCL^D5W with KCl^L|1||bag",
+            "RXC|B|D5^Dextrose 5%^L|1000|mL",
+            "RXC|A|KCL^Potassium chloride^L|20|mmol",
+        ),
+    )
+    order, mixture = one(items, "MedicationRequest"), one(items, "Medication")
+    assert order["medicationReference"] == {"reference": f"Medication/{mixture['id']}"}
+    assert "medicationCodeableConcept" not in order
+    assert mixture["code"]["coding"][0]["code"] == "D5KCL"
+    assert [(each["isActive"], each["strength"]["numerator"]["value"]) for each in mixture["ingredient"]] == [
+        (False, 1000),
+        (True, 20),
+    ]
+
+
+def test_a_charge_is_one_and_a_payment_is_none():
+    charge = "FT1|1|T77||20261120||{kind}|99213^Visit^C4|||1|150&USD||||||||E11.9^x^I10"
+    told = one(read(SOURCE, message("DFT^P03", charge.format(kind="CG"))), "ChargeItem")
+    assert told["priceOverride"] == {"value": 150, "currency": "USD"}
+    assert told["reason"][0]["coding"][0]["code"] == "E11.9"
+    paid = read(SOURCE, message("DFT^P03", charge.format(kind="PY")))
+    assert not resources(paid, "ChargeItem")
+    assert ("FT1.11",) in [item.names for item in paid if isinstance(item, Notice)]
+
+
+def test_who_has_a_death_segment_is_dead_even_where_pid_says_otherwise():
+    items = read(SOURCE, message("ADT^A03", "PDA|I21.9^Infarction^I10||Y|20261121|9^Coroner|N"))
+    assert one(items, "Patient")["deceasedBoolean"] is True
+    cause, autopsy = resources(items, "Observation")
+    assert cause["valueCodeableConcept"]["coding"][0]["code"] == "I21.9"
+    assert (autopsy["code"]["coding"][0]["code"], autopsy["valueCodeableConcept"]["coding"][0]["code"]) == (
+        "85699-7",
+        "N",
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "code", "category"),
+    [
+        ("LAB", "4548-4^HbA1c^LN", "laboratory"),
+        ("RAD", "18782-3^Impression^LN", "imaging"),
+        ("LAB", "8867-4^Heart rate^LN", "vital-signs"),
+        ("", "72166-2^Smoking^LN", "social-history"),
+        ("", "44261-6^PHQ-9^LN", "survey"),
+        ("", "4548-4^HbA1c^LN", None),
+        ("LAB", "8867-4^not LOINC^L", "laboratory"),
+        ("PHY", "X1^own^L", None),
+    ],
+)
+def test_what_kind_of_observation_by_code_then_by_service_and_never_guessed(section, code, category):
+    items = read(SOURCE, message("ORU^R01", f"OBR|1|P1|F1|CMP{'|' * 20}{section}|F", f"OBX|1|NM|{code}||7|%|||||F"))
+    told = one(items, "Observation").get("category")
+    assert (told and told[0]["coding"][0]["code"]) == category
+
+
+def test_the_insured_is_a_related_person_with_what_in2_adds():
+    items = read(
+        SOURCE,
+        message(
+            "ADT^A04",
+            "IN1|1|PPO|123|Acme Health||||||E5^^^ACME|Acme Works|||||Quackenbush^Lou|SPO^Spouse^HL70063|19791231|12 Oak St^^Salem^MA",
+            "IN2||078051121||||1EG4TE5MK73",
+        ),
+    )
+    insured, coverage = one(items, "RelatedPerson"), one(items, "Coverage")
+    assert insured["birthDate"] == "1979-12-31"
+    assert insured["identifier"][0]["value"] == "078051121"
+    assert coverage["subscriber"] == {"reference": f"RelatedPerson/{insured['id']}", "display": "Lou Quackenbush"}
+    assert coverage["policyHolder"]["display"] == "Acme Works"
+    assert coverage["identifier"][0]["value"] == "1EG4TE5MK73"
+
+
+def test_a_link_of_two_records_is_one_of_its_own_that_an_unlink_deletes():
+    second = PID.format(number=6).replace("078-05-1120", "078-05-6666")
+    (linked,) = [each for each in people(message("ADT^A24", second, number=5)) if "link" in each[0]]
+    assert [each["type"] for each in linked[0]["link"]] == ["seealso", "seealso"]
+    assert {each["value"] for each in linked[0]["identifier"]} == {"P5", "P6"}
+    (undone,) = [each for each in people(message("ADT^A37", PID.format(number=5), number=6)) if "link" in each[0]]
+    assert (undone[0]["id"], linked[1], undone[1]) == (linked[0]["id"], False, True)
+    told, mentioned = one(read(SOURCE, admit(5)), "Patient"), people(message("ADT^A24", second, number=5))[0][0]
+    assert mentioned["id"] == told["id"] and mentioned["meta"]["lastUpdated"] < told["meta"]["lastUpdated"]
+
+
+def people(content: bytes) -> list[tuple[dict, bool]]:
+    return [
+        (item.resource, item.is_deleted)
+        for item in read(SOURCE, content)
+        if isinstance(item, Document) and item.resource["resourceType"] == "Patient"
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -38,6 +39,10 @@ _BLOCKS = frozenset(
 _UNSEEN = frozenset(["script", "style", "head", "template", "noscript"])
 _CHARSET = re.compile(r"charset=[\"']?([A-Za-z0-9._-]{1,30})", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n\s*\n\s*(?=\n)")
+# What pypdf warns of quotes the bytes around it, and those are patients': none of it may reach a log.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+# Decoders whose time grows with the square of the length, or that are no character sets.
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 _ORDER = ("plain", "html", "ccda", "rtf", "pdf")
 
 
@@ -99,7 +104,8 @@ def best_first(forms: list[str]) -> list[int]:
 
 def _plain(data: bytes, content_type: str) -> str:
     said = _CHARSET.search(content_type)
-    for charset in (*([said[1]] if said else []), "utf-8-sig", "cp1252", "latin-1"):
+    told = said[1].replace("-", "_").lower() if said else ""
+    for charset in (*([told] if told and told not in _NO_CHARSETS else []), "utf-8-sig", "cp1252", "latin-1"):
         try:
             return data.decode(charset)
         except (UnicodeDecodeError, LookupError):

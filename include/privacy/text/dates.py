@@ -17,7 +17,7 @@ _ORDINAL = r"(?:\s?(?:st|nd|rd|th)\b)?"
 _TIME = r"(?:,?\s{0,2}(?:at\s|@\s?|T)?\s?\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:\s?[AaPp]\.?[Mm]\b\.?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 _YEAR = r"(?:(?:,|\.)?\s{1,2}(?:of\s|in\s)?|,|\s?[-/.]\s?)(?P<year>(?:1[89]|20)\d{2}\b|['’]\d{2}\b)"
 _AFTER_MONTH = re.compile(
-    rf"\.?\s{{0,2}}[-/ ,]?\s?(?P<day>(?:0?[1-9]|[12]\d|3[01])(?!\d|:\d|\.\d)){_ORDINAL}(?:\s?(?:-|–|to|and|&|through|thru|or)\s?(?:[0-3]?\d(?!\d)){_ORDINAL})?"
+    rf"\.?\s{{0,2}}[-/ ,]?\s?(?:the\s)?(?P<day>(?:0?[1-9]|[12]\d|3[01])(?!\d|:\d|\.\d)){_ORDINAL}(?:\s?(?:-|–|to|and|&|through|thru|or)\s?(?:[0-3]?\d(?!\d)){_ORDINAL})?"
     rf"(?:{_YEAR}|[-/]\d{{2}}\b)?{_TIME}"
 )
 _MONTH_YEAR = re.compile(
@@ -32,13 +32,13 @@ _MONTH_CUE = re.compile(
     re.IGNORECASE,
 )
 _WEEKDAY_BEFORE = re.compile(
-    r"\b(?:mon|tues?|wednes|wed|thurs?|fri|satur|sat|sun)(?:day)?\.?,?\s{1,2}(?:the\s)?$", re.IGNORECASE
+    r"\b(?:mon|tues?|wednes|wed|thu(?:rs?)?|fri|satur|sat|sun)(?:day)?\.?,?\s{1,2}(?:the\s)?$", re.IGNORECASE
 )
 
 _D, _M = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 NUMERIC = re.compile(
     rf"(?P<iso>(?:1[89]|20)\d{{2}}(?P<s>[-/.]){_M}(?P=s){_D}(?!\d){_TIME})"
-    rf"|(?P<dmy>(?:{_M}(?P<t>[-/.]){_D}|{_D}(?P<u>[-/.]){_M})(?:(?P=t)|(?P=u)|\s?/\s?)(?P<y>(?:1[89]|20)\d{{2}}|\d{{2}})(?![\d]|[./-]\d){_TIME})"
+    rf"|(?P<dmy>(?:{_M}(?P<t>[-/.]){_D}|{_D}(?P<u>[-/.]){_M})(?:(?P=t)|(?P=u)|\s?/\s?)(?P<y>(?:1[89]|20)\d{{2}}|\d{{2}})(?!\d|[./]\d|-\d(?!\d?[./-]\d{{1,2}}[./-]\d)){_TIME})"
     rf"|(?P<spaced>{_M}\s?/\s?{_D}\s?/\s?(?:(?:1[89]|20)\d{{2}}|\d{{2}})(?!\d))"
     rf"|(?P<my>{_M}[/-](?:19|20)\d{{2}}(?![\d/-]))"
     rf"|(?P<ym>(?:19|20)\d{{2}}[/-]{_M}(?![\d/-]))"
@@ -47,7 +47,7 @@ NUMERIC = re.compile(
 )  # fmt: skip
 _DATE_CUE = re.compile(
     r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|admit(?:ted)?|admission|discharged?|seen|visit|beginning|starting|started|"
-    r"ending|effective|expires?|due|scheduled|due date|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|[-–]\s?)$",
+    r"ending|effective|expires?|due|scheduled|due date|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
     re.IGNORECASE,
 )
 _NO_DATE_AFTER = re.compile(
@@ -59,7 +59,8 @@ _AGE = re.compile(
     re.IGNORECASE,
 )
 _AGE_CUE = re.compile(
-    r"\b(?:age[ds]?(?:\sof|\sis|\sat)?|turn(?:ed|s|ing)|lived\sto(?:\sbe)?|died\sat(?:\sage)?|at\sthe\sage\sof)\s?[:=]?\s?$",
+    r"\b(?:age[ds]?(?:\sof|\sis|\sat)?|turn(?:ed|s|ing)|lived\sto(?:\sbe)?|died\sat(?:\sage)?|at\sthe\sage\sof)\s?[:=]?\s?$"
+    r"|\b(?:he|she|wife|husband|mother|father|sister|brother|aunt|uncle|grandmother|grandfather|patient|pt)(?:\sis|\swas|['’]s|,)(?:\snow)?\s$",
     re.IGNORECASE,
 )
 _NINETY = re.compile(
@@ -104,7 +105,8 @@ def _about_month(note: Note, index: int) -> Span | None:
     if before and (is_plain or is_capital or word != "may"):
         rest = _AFTER_DAY_MONTH.match(text, end)
         return Span(before.start(), rest.end() if rest else end, DATE, 8)
-    if after and (is_capital or is_plain or after["year"] or word not in ("may", "mar", "march", "sun")):
+    is_told = _IS_DAY.match(text, end) or _DAY_CUE.search(text, max(0, start - 12), start)
+    if after and (is_capital or is_plain or after["year"] or is_told or word not in ("may", "mar", "march", "sun")):
         return Span(start, after.end(), DATE, 8)
     following = _MONTH_YEAR.match(text, end)
     if following and (is_capital or is_plain):
@@ -114,18 +116,28 @@ def _about_month(note: Note, index: int) -> Span | None:
     return None
 
 
+_IS_DAY = re.compile(r"\s\d{1,2}(?:st|nd|rd|th)\b")
+_DAY_CUE = re.compile(r"\b(?:on|until|till|since|by|from|before|after|through|dated)\s$", re.IGNORECASE)
+
+
+_YEAR_BEFORE = re.compile(r"(?<![\d./-])(?:19|20)\d{2}(?:[-/]|,?\s)$")
+
+
 def _with_weekday(text: str, span: Span) -> Span:
     before = _WEEKDAY_BEFORE.search(text, max(0, span.start - 16), span.start)
+    if before is None and not text[span.start].isdigit():
+        before = _YEAR_BEFORE.search(text, max(0, span.start - 7), span.start)  # 1987 Sep 11
     return span._replace(start=before.start()) if before else span
 
 
 def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
     """Dates in digits inside a run of digits and separators."""
-    place = start
+    place, told = start, -1
     while (found := NUMERIC.search(text, place, min(len(text), end + 14))) and found.start() < end:
         place = found.end()
         before = text[found.start() - 1] if found.start() else " "
-        if before.isalnum() or (before in "./-" and found.start() - 1 >= start):
+        is_range_end = before == "-" and found.start() - 1 == told
+        if before.isalnum() or (before in "./-" and found.start() - 1 >= start and not is_range_end):
             continue
         if found["md"] and not _is_day(text, found):
             continue
@@ -140,13 +152,17 @@ def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
             and not _DATE_CUE.search(text, max(0, found.start() - 30), found.start())
         ):
             continue  # a version or a section
+        told = found.end()
         yield _with_weekday(text, Span(*found.span(), DATE, 8))
 
 
 def _is_day(text: str, found: re.Match) -> bool:
     """3/14 is a day only where the words around say so; 5/5 is also a strength and 2/6 a murmur."""
     cue = _DATE_CUE.search(text, max(0, found.start() - 24), found.start())
-    return cue is not None and "-" not in cue[0][-2:] and not _NO_DATE_AFTER.match(text, found.end())
+    is_told = cue is not None and "-" not in cue[0][-2:]
+    if not is_told:
+        is_told = _WEEKDAY_BEFORE.search(text, max(0, found.start() - 16), found.start()) is not None
+    return is_told and not _NO_DATE_AFTER.match(text, found.end())
 
 
 def find_age(text: str, start: int, end: int) -> Span | None:

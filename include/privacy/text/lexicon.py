@@ -53,7 +53,7 @@ _SUFFIXES = (
 )  # fmt: skip
 _DOUBLED = re.compile(r"(.)\1(?:ed|ing|er)$")
 _CONTRACTION = re.compile(
-    r"^(?:i|you|he|she|it|we|they|that|there|who|what|where|how|let|\w+n|c|ma|o|d|y)['’](?:m|ll|d|ve|re|s|t|mon|am|clock|all)$"
+    r"^(?:i|you|he|she|it|we|they|that|there|who|what|where|how|let|\w+n|c|ma|o|d|y)['’](?:m|ll|d|ve|re|s|t|mon|am|clock|all)$|^[a-z]{1,4}['’]d$"
 )
 _CAMEL = re.compile(r"^(?:Mc|Mac|De|Di|Du|La|Le|Lo|Van|Von|Fitz|St|O|D|Al|El|Ben|Del|Della|Mary|Jo)[A-Z][a-z]+$")
 

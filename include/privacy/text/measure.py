@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from include.privacy.text.annotated import Gold
 from include.privacy.text.deidentify import Finder
 from include.privacy.text.spans import Span
-
-Gold = tuple[int, int, str]  # start, end, class as the annotators call it
 
 
 @dataclass(slots=True)

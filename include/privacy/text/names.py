@@ -20,7 +20,7 @@ _COMMA = re.compile(r", {0,2}$")
 _TITLE_GAP = re.compile(r"\.?\s{0,3}$")
 _LABEL = re.compile(
     r"(?:\b(?:patient(?:'s)?(?: name)?|pt(?: name)?|name(?: of patient)?|first name|last name|surname|full name|maiden name|middle name|given name|family name|"
-    r"attending(?: physician)?|physician|provider|surgeon|assistant|anesthesiologist|pcp|primary care (?:physician|provider)|referring (?:physician|provider|md)|consultant|consulting physician|"
+    r"attending(?: physician)?|consults?|physician|provider|surgeon|assistant|anesthesiologist|pcp|primary care (?:physician|provider)|referring (?:physician|provider|md)|consultant|consulting physician|"
     r"dictated by|transcribed by|signed by|reviewed by|authenticated by|verified by|ordered by|performed by|seen by|attested by|entered by|interpreted by|author|resident|intern|nurse|therapist|"
     r"emergency contact|next of kin|nok|contact(?: person)?|guardian|guarantor|subscriber|insured|responsible party|spouse|mother|father|wife|husband|daughter|son|sister|brother|friend|poa|hcp|proxy|"
     r"witness|interpreter|informant|historian|employer|client|member|user|attn|dear)\s?(?:\([^)\n]{0,20}\))?\s?[:=]\s{0,4})$",
@@ -45,13 +45,19 @@ _COMPANY_CUE = re.compile(
     re.IGNORECASE,
 )
 _DOSE = re.compile(
-    r"[\s-]{0,2}(?:\d+(?:[.,/]\d+)?\s?(?:mg|mcg|µg|ml|g\b|gm|units?|%|meq|iu|tab|cap|puff|cc|mm|cm|french|fr\b|gauge|ga\b|-?0\b)|tabs?\b|tablets?|caps?\b|capsules?|[®™]|\d-0\b|#\d)",
+    r"[ \t-]{0,2}(?:\d+(?:[.,/]\d+)?\s?(?:mg|mcg|µg|ml|g\b|gm|units?|%|meq|iu|tab|cap|puff|cc|mm|cm|french|fr\b|gauge|ga\b|-0\b)|tabs?\b|tablets?|caps?\b|capsules?|[®™]|\d-0\b|#\d)",
     re.IGNORECASE,
 )
 _VERB_AFTER = re.compile(
     r"(?:'s)?,? (?:is|was|has|had|reports?|reported|denies|denied|presents?|presented|states?|stated|says|said|complains?|complained|lives|works|came|comes|went|will|would|did|does|underwent|received|takes|took|called|"
     r"returns?|returned|and (?:his|her)|who|whose|arrived|admits|notes|noted|feels|felt|agrees|agreed|wants|needs|asked|told|tolerated|remains|continues|appears)\b"
 )
+# What is said of people only, and 'per' before who said it.
+_MOVED = re.compile(
+    r" (?:was|has been|will be|is being) (?:transferred (?:to|from)|admitted|discharged (?:home|to)|intubated|extubated|consented|counsel+ed|brought)\b"
+)
+_PER = re.compile(r"\b[Pp]er $")
+_PER_AFTER = re.compile(r"[,.;:)]|['’]s |\s(?:notes?|recs?|recommendations?|request|report)\b")
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\")\]]?\s{1,4}|\n\s*(?:[-*•]\s*|\d{1,2}[.)]\s*)?|[-*•]\s|[\"“(]\s?)$")
 _AFTER_TITLE_SMALL = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof)\b\.?\s{1,2}$", re.IGNORECASE)
 _IS_COLON = re.compile(r"\s?:")
@@ -78,8 +84,14 @@ def find_names(note: Note, lexicon: Lexicon) -> Iterator[Span]:
 _PATIENT_SMALL = re.compile(
     r"\b(?:pt|patient|client|resident|by|for|from|with|hi|dear) (?:is |named |name |mr |ms |mrs |dr )?([a-z]{3,15})(?: [a-z]\.?)? ([a-z]{3,20})\b"
 )
+_ALONE_SMALL = re.compile(
+    r"\b(?:pt|patient|pt\.) ([a-z]{4,15})\b(?= (?:c/o|reports?|states?|denies|is|was|has|presents?|admits|seen|aware|here|came|to)\b|[,.;])"
+)
+_SUBJECT_SMALL = re.compile(
+    r"(?:^|[.!?] |\n)([a-z]{3,15})(?: [a-z]\.?)? ([a-z][a-z'’-]{1,20})(?=,? (?:is|was) an? |,? (?:a |an )?\d{1,3}[- ]?(?:y\b|yo\b|y/o|year|f\b|m\b))"
+)
 _SAID_SMALL = re.compile(
-    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
+    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
     re.IGNORECASE,
 )
 
@@ -95,6 +107,12 @@ def find_small_names(text: str, lexicon: Lexicon) -> Iterator[Span]:
             and ("F" in lexicon.names.get(family, "") or not lexicon.knows(family))
         ):
             yield Span(found.start(1), found.end(2), NAME, 6)
+    for found in _SUBJECT_SMALL.finditer(text):
+        if "G" in lexicon.names.get(found[1], "") and not {found[1], found[2]} & FUNCTION_WORDS:
+            yield Span(found.start(1), found.end(2), NAME, 6)
+    for found in _ALONE_SMALL.finditer(text):
+        if found[1] in lexicon.names and found[1] not in FUNCTION_WORDS and not lexicon.knows(found[1]):
+            yield Span(*found.span(1), NAME, 5)
     if "name" not in text and "Name" not in text and "calls me" not in text:
         return
     for found in _SAID_SMALL.finditer(text):
@@ -129,7 +147,7 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     if not names:
         return
     starts = {span.start for span in names if span.weight >= 5}
-    ends = {span.end for span in names if span.weight >= 5}
+    ends = {span.end: span.weight for span in names if span.weight >= 5}
     covered = bytearray(len(note.text) + 1)
     for span in names:
         covered[span.start : span.end] = b"\1" * (span.end - span.start)
@@ -145,11 +163,17 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     told -= FUNCTION_WORDS
     for index in note.marked:
         kind = note.kinds[index]
+        if kind & lex.CAP and not covered[note.starts[index]] and _is_given_after(note, index, ends):
+            yield Span(note.starts[index - 1], note.ends[index], NAME, 5)
+            continue
         if (
             not kind & lex.CAP
             or covered[note.starts[index]]
             or kind & (lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY)
         ):
+            continue
+        if _is_family_first(note, index, starts):
+            yield Span(note.starts[index], note.ends[index + 1], NAME, 5)
             continue
         is_told = note.words[index].lower() in told and not (kind & lex.UPPER and not kind & lex.NAMES)
         if not (
@@ -174,7 +198,29 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
             yield Span(note.starts[index], note.ends[index], NAME, 4)
 
 
-def _is_listed(note: Note, index: int, starts: set[int], ends: set[int]) -> bool:
+def _is_family_first(note: Note, index: int, starts: set[int]) -> bool:
+    """JOHNSON, TYRONE: a family name, a comma, and a name that begins with a given one."""
+    kind = note.kinds[index]
+    is_unknown = len(note.words[index]) > (4 if kind & lex.UPPER else 2) and not kind & (
+        lex.WORD | lex.CLINICAL | lex.PLACE | lex.vocabulary.ROLE_BITS
+    )
+    if not (kind & lex.FAMILY or is_unknown) or index + 1 >= len(note.words) or note.gap(index) not in (", ", ","):
+        return False
+    return note.starts[index + 1] in starts and bool(note.kinds[index + 1] & lex.GIVEN)
+
+
+def _is_given_after(note: Note, index: int, ends: dict[int, int]) -> bool:
+    """NIELSEN, JEAN; Name: Dias, Jan: a given name after a family name and a comma, though it is a word, a month or a land."""
+    if not index or note.gap(index - 1) not in (", ", ",") or note.ends[index - 1] not in ends:
+        return False
+    kind = note.kinds[index]
+    if not kind & lex.GIVEN or kind & lex.CREDENTIAL or note.words[index].lower() in FUNCTION_WORDS:
+        return False
+    are_capitals = bool(kind & note.kinds[index - 1] & lex.UPPER) and len(note.words[index]) > 2
+    return are_capitals or ends[note.ends[index - 1]] >= 8
+
+
+def _is_listed(note: Note, index: int, starts: set[int], ends: dict[int, int]) -> bool:
     """Beside a name, with a comma or 'and' between."""
     text = note.text
     if index + 1 < len(note.words):
@@ -323,13 +369,19 @@ def _small(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
     if kind & lex.NAMES and not kind & (lex.WORD | lex.WEEKDAY | lex.MONTH | lex.COUNTRY | lex.STATE):
         low = lex.fold(note.words[index])
         said = lexicon.names.get(low, "")
-        if len(low) > 3 and (
-            "G" in said
-            or ("g" in said and "F" in said)
-            or (len(low) > 4 and said == "F")
-            or (len(low) > 4 and "g" in said)
+        stop = _small_end(note, lexicon, index)
+        is_pair = len(low) == 3 and "G" in said and stop > index  # eva kleist
+        if (
+            is_pair
+            or len(low) > 3
+            and (
+                "G" in said
+                or ("g" in said and "F" in said)
+                or (len(low) > 4 and said == "F")
+                or (len(low) > 4 and "g" in said)
+            )
         ):
-            yield Span(note.starts[index], note.ends[_small_end(note, lexicon, index)], NAME, 4)
+            yield Span(note.starts[index], note.ends[stop], NAME, 4)
 
 
 def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:
@@ -340,7 +392,7 @@ def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:
         if note.before(following) not in (" ", ". ", "-") or not low.isalpha():
             break
         if (
-            len(low) > 2
+            (len(low) > 2 or "F" in lexicon.names.get(low, ""))
             and not lexicon.knows(low)
             and not note.kinds[following] & (lex.MONTH | lex.WEEKDAY | lex.STATE | lex.COUNTRY)
         ):
@@ -352,7 +404,12 @@ def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:
 
 def _judge_part(note: Note, lexicon: Lexicon, first: int, last: int, before: str, is_shouted: bool) -> Iterator[Span]:
     """A run without a title."""
-    while first < last and note.words[first].lower() in FUNCTION_WORDS and not note.kinds[first] & lex.GIVEN:
+    while (
+        first < last
+        and note.words[first].lower() in FUNCTION_WORDS
+        and not note.kinds[first] & lex.GIVEN
+        and not (note.kinds[first] & lex.LETTER and note.text[note.ends[first]] == ".")
+    ):
         first, before = first + 1, note.text[max(0, note.starts[first + 1] - 48) : note.starts[first + 1]]
     strength = [_strength(note, index, is_shouted) for index in range(first, last + 1)]
     after = note.text[note.ends[last] : note.ends[last] + 24]
@@ -402,9 +459,25 @@ _TWO_EPONYMS = frozenset(
         ("christmas", "tree"),
         ("ray", "tec"),
         ("allen", "test"),
+        ("reed", "sternberg"),
+        ("z", "pak"),
+        ("ann", "arbor"),
+        ("kaplan", "meier"),
+        ("holt", "oram"),
+        ("lesch", "nyhan"),
+        ("martin", "gruber"),
+        ("watson", "schwartz"),
+        ("bence", "jones"),
+        ("howell", "jolly"),
+        ("russell", "silver"),
+        ("nance", "horan"),
+        ("landry", "guillain"),
+        ("simmonds", "sheehan"),
+        ("levine", "harvey"),
     }
 )
-_NUMBERED = re.compile(r"[A-Z][^\W\d_]+\d{2,4}")
+_NUMBERED = re.compile(r"[A-ZÀ-Þ][^\W\d_A-Z][^\W\d_]*\d{2,4}")
+_NO_VOWEL = re.compile(r"[^aeiouyAEIOUY]{2,5}", re.ASCII)  # Mgmt, Hgb: an abbreviation
 STRONG, MAYBE, WEAK, NEVER = 3, 2, 1, 0  # a name; one beside others; a part of one; not one
 
 
@@ -413,7 +486,7 @@ def _strength(note: Note, index: int, is_shouted: bool) -> int:
     low = word.lower()
     if kind & lex.LETTER:
         is_pronoun = word in "IAO" and note.text[note.ends[index] : note.ends[index] + 1] != "."
-        return NEVER if is_pronoun and not (index and note.kinds[index - 1] & lex.NAMES and word == "A") else WEAK
+        return NEVER if is_pronoun and not _is_initial(note, index) else WEAK
     if not kind & lex.CAP:
         return WEAK if kind & lex.PARTICLE else NEVER
     if kind & (lex.WEEKDAY | lex.COUNTRY) or (kind & lex.MONTH and not kind & lex.NAMES):
@@ -447,7 +520,18 @@ def _strength(note: Note, index: int, is_shouted: bool) -> int:
         return WEAK if len(word) > 2 and word.isalpha() else NEVER
     if kind & lex.MIXED or any(map(str.isdigit, word)) or len(word) < 3:
         return WEAK if len(word) > 1 else NEVER
+    if _NO_VOWEL.fullmatch(word) and word.isascii():
+        return WEAK
     return STRONG  # no dictionary knows it
+
+
+def _is_initial(note: Note, index: int) -> bool:
+    """I, A or O without a full stop, after a name and (but for A) before another: Leena O Sasi."""
+    if not index or not note.kinds[index - 1] & lex.NAMES:
+        return False
+    following = note.kinds[index + 1] if index + 1 < len(note.kinds) else 0
+    is_between = following & lex.CAP and not following & lex.UPPER and note.gap(index) == " "
+    return note.words[index] == "A" or bool(is_between and not following & lex.WORD)
 
 
 def _label_end(note: Note, first: int, last: int, strength: list[int], *, may_be_words: bool) -> int:
@@ -597,6 +681,8 @@ def _is_term(note: Note, first: int, last: int) -> bool:
     kinds = note.kinds[first : last + 1]
     if _DOSE.match(after):
         return not any(kind & lex.COMMON for kind in kinds)
+    if last == first + 1 and (note.words[first].lower(), note.words[last].lower()) in _TWO_EPONYMS:
+        return True
     following = (
         note.words[last + 1].lower()
         if last + 1 < len(note.words) and note.before(last + 1) in (" ", "-", "'s ", "’s ")
@@ -626,6 +712,8 @@ def _alone_is_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
         return False
     if not kind & lex.COMMON:
         return False
+    if first == last and kind & lex.FAMILY and (_PER.search(before) and _PER_AFTER.match(after) or _MOVED.match(after)):
+        return True
     if (
         _VERB_AFTER.match(after)
         and kind & (lex.GIVEN | lex.FAMILY)

@@ -14,10 +14,12 @@ _RUN = re.compile(r"\d(?:[\d().,:/+*#–-]{0,80}\d)?(?:\)?[ \t]{1,2}[(+]?\d(?:[\
 _GLUED_LEAD = re.compile(r"#?\b[A-Za-z]{1,8}(?:[-_/][A-Za-z]{1,4}){0,2}[-_/]?$")
 _TRAIL = re.compile(r"(?:[-_]?[A-Za-z0-9]{1,48}+)(?:[-_][A-Za-z0-9]{1,12}+){0,3}+")
 _NANP = re.compile(
-    r"(?<![\d.])(?:(?:\+|00)?1[-. ]{0,2})?(?:\(\d{3}\)\s{0,2}[-.]?|\d{3}\s?[-./ –]\s?)\d{3}\s?[-. –]\s?\d{4}(?!\d)(?:\s?(?:x|ext\.?|extension)\s?\d{1,6})?",
+    r"(?<![\d.])(?:(?:\+|00)?1[-. ]{0,2})?(?:\(\d{3}\)\s{0,2}[-.]?|\d{3}\s?[-./ –]\s?)\d{3}\s?[-. –]\s?\d{4}(?!\d)(?:,?\s?(?:x|ext\.?|extension)\s?\d{1,6})?",
     re.IGNORECASE,
 )
-_INTERNATIONAL = re.compile(r"(?<!\d)(?:\+|00)\d{1,3}(?:[-. ]?\(?\d{1,5}\)?){2,6}(?!\d)(?:\s?(?:x|ext\.?)\s?\d{1,6})?")
+_INTERNATIONAL = re.compile(
+    r"(?:(?<!\d)\+|(?<!\w)(?:00|011[-. ]?))\d{1,3}(?:[-. ]?\(?\d{1,5}\)?){2,6}(?!\d)(?:\s?(?:x|ext\.?)\s?\d{1,6})?"
+)
 _LOCAL = re.compile(r"(?<![\d-])\d{3}[-.]\d{4}(?![\d-])")
 _SSN = re.compile(
     r"(?<![\d-])\d{3}([- .–])\d{2}\1\d{4}(?![\d-])|(?<![\w-])(?:xxx|\*{3})-(?:xx|\*{2})-\d{4}", re.IGNORECASE
@@ -92,7 +94,9 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
                 taken.append(found.span())
                 yield Span(*found.span(), label, 8)
     for pattern, label in ((_SSN, SSN), (_NANP, PHONE), (_INTERNATIONAL, PHONE), (_LOCAL, PHONE)):
-        for found in pattern.finditer(text, max(0, start - 2), min(len(text), end + 14)):
+        for found in pattern.finditer(text, max(0, start - 2), min(len(text), end + 20)):
+            if pattern is _INTERNATIONAL and sum(map(str.isdigit, found[0])) < _SHORTEST_INTERNATIONAL:
+                continue
             if found.start() < end and _is_free(found.span(), taken) and not _explains(text, found):
                 said = _cue(text, found.start())
                 begin, stop = (
@@ -106,6 +110,9 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
         if first > place:
             yield from _plain(text, place, min(first, end), today)
         place = max(place, last)
+
+
+_SHORTEST_INTERNATIONAL = 8  # digits
 
 
 def _explains(text: str, found: re.Match) -> bool:
@@ -124,12 +131,15 @@ _SPACED = re.compile(r"[(+]?\d{1,6}\)?(?:[ /.–-]{1,2}\(?\d{1,8}\)?){1,6}")
 def _plain(text: str, start: int, end: int, today: date) -> Iterator[Span]:
     """Numbers without a telling shape: by what stands before them, or by their length."""
     spaced = _SPACED.search(text, max(0, start - 1), end)
-    if spaced and 6 <= sum(map(str.isdigit, spaced[0])) <= 15 and " " in spaced[0].strip():
+    if spaced and 6 <= (digits := sum(map(str.isdigit, spaced[0]))) <= 19 and " " in spaced[0].strip():
         said = _cue(text, spaced.start())
         first, last = spaced.span()
         last -= _closes_from_outside(spaced[0])
         if said:
             yield Span(first, last, said, 7)
+            return
+        if digits > 12 and _is_card(spaced[0]):
+            yield Span(first, last, ACCOUNT, 5)
             return
         if _is_phone_like(spaced[0]) and not _QUANTITY_AFTER.match(text, spaced.end()):
             yield Span(first, last, PHONE, 4)
@@ -143,6 +153,13 @@ def _plain(text: str, start: int, end: int, today: date) -> Iterator[Span]:
 def _closes_from_outside(found: str) -> bool:
     """Does a bracket close here that opened before the number?"""
     return found.endswith(")") and "(" not in found
+
+
+def _is_card(spaced: str) -> bool:
+    """Groups of digits whose check digit (ISO/IEC 7812, Luhn) is right."""
+    digits = [int(sign) for sign in spaced if sign.isdigit()]
+    doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def _is_phone_like(spaced: str) -> bool:
@@ -207,14 +224,15 @@ def _class_of_length(whole: str) -> str:
 def _widen(text: str, start: int, end: int) -> tuple[int, int]:
     """Letters that hyphens or nothing tie to the number: KP-234567, 12345-EMH, #SG-920311."""
     lead = _GLUED_LEAD.search(text, max(0, start - 20), start)
-    begin = lead.start() if lead and (lead.start() == 0 or not text[lead.start() - 1].isalnum()) else start
+    is_whole = lead and (lead.start() == 0 or text[lead.start()] == "#" or not text[lead.start() - 1].isalnum())
+    begin = lead.start() if is_whole else start
     if begin > 0 and text[begin - 1] == "#":
         begin -= 1
     if end < len(text) and (text[end].isalpha() or (text[end] in "-_" and text[end + 1 : end + 2].isalnum())):
         trail = _TRAIL.match(text, end)
         if (
             trail
-            and not _QUANTITY_AFTER.match(text, end)
+            and (begin != start or not _QUANTITY_AFTER.match(text, end))
             and (text[end] in "-_" or trail.end() - end > 1 or begin != start or end - start > 3)
         ):
             end = trail.end()
@@ -227,8 +245,35 @@ def _cue(text: str, start: int) -> str | None:
     return found.lastgroup if found else None
 
 
+_APART = re.compile(r"(?<![\d-])\d{3} [-–] \d{3} [-–] \d{4}(?!\d)")
+_MASKED = re.compile(r"(?<![\w*])\*{3}-\*{2}-\d{4}(?!\d)")
+_PLATE = re.compile(
+    r"\b(?i:plates?|tag)\b(?: (?i:no|number|is|#)(?![a-z]))?[\s#:.]{1,3}((?=[A-Z -]*\d)[A-Z0-9]{2,4}[ -]?[A-Z0-9]{2,5})\b"
+)
+_UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9-]{1,20}){0,5}")  # GS1 form of FDA's unique device identifier
+_DONATION = re.compile(r"\b[A-Z]\d{4} ?\d{2} ?\d{6}\b")  # ISBT 128 donation identification number
+_USER = re.compile(
+    r"\b(?:user(?: ?name| ?id)?|login|logon)\s?[:=]?\s(?=[\w.-]*\d)(?=[\w.-]*[a-z])([\w.-]{4,30}\w)", re.IGNORECASE
+)
+_ACCESSION = re.compile(r"\b\d{2,4}:[A-Z]{1,3}\d{4,8}[A-Z]?\b")
+
+
 def find_coded(text: str) -> Iterator[Span]:
-    """Numbers with letters inside: bank accounts, vehicles."""
+    """Numbers with letters inside: bank accounts, vehicles, laboratories' accession numbers."""
+    if ":" in text:
+        yield from (Span(*each.span(), ID, 8) for each in _ACCESSION.finditer(text))
+    if " - " in text or " – " in text:
+        yield from (Span(*each.span(), PHONE, 8) for each in _APART.finditer(text))
+    if "**-" in text:
+        yield from (Span(*each.span(), SSN, 8) for each in _MASKED.finditer(text))
+    if "late" in text or "tag" in text or "Tag" in text or "PLATE" in text:
+        yield from (Span(*each.span(1), VEHICLE, 8) for each in _PLATE.finditer(text))
+    if "(01)" in text:
+        yield from (Span(*each.span(), DEVICE, 9) for each in _UDI.finditer(text))
+    if "unit" in text or "blood" in text or "transfus" in text:
+        yield from (Span(*each.span(), ID, 8) for each in _DONATION.finditer(text))
+    if "user" in text or "User" in text or "USER" in text or "ogin" in text or "ogon" in text:
+        yield from (Span(*each.span(1), ID, 6) for each in _USER.finditer(text))
     yield from (Span(*each.span(), ACCOUNT, 9) for each in _IBAN.finditer(text) if sum(map(str.isdigit, each[0])) >= 8)
     yield from (Span(*each.span(), HEALTH_PLAN, 9) for each in _MBI.finditer(text))
     yield from (Span(*each.span(), VEHICLE, 9) for each in _VIN.finditer(text))

@@ -31,9 +31,12 @@ _ADDRESS_GOES_ON = re.compile(
     rf"[ ]?[\s,;]{{1,4}}(?:{_UNIT}|P\.?\s?O\.? Box \d+|(?:[A-ZÀ-Þ\u0100-\u017f][\w'’.-]*)(?![\w:])|\d{{4,6}}(?:-\d{{3,4}})?\b(?!\s?(?:mg|ml|units|am|pm))|\d{{1,5}}(?=[\s,]+[A-Z]))",
     re.IGNORECASE,
 )
+_HIGHWAY = re.compile(
+    r"\b\d{2,6} (?:[NSEW]\.? )?(?:US |State |County |Old )?(?:Hwy|Highway|Route|Rte|Road|County Rd|FM|SR|CR)\.? #?\d{1,4}[A-Z]?\b(?: [NSEW]\b)?"
+)
 _PO_BOX = re.compile(r"\b(?:P\.?\s?O\.?|post office) ?Box\s?#?\s?\d{1,6}\b", re.IGNORECASE)
 _UNIT_ALONE = re.compile(
-    r"\b(?:Apt|Apartment|Suite|Ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?\b|\b(?:Unit|Room|Rm) #?\d{2,5}[A-Za-z]?\b",
+    r"\b(?:Apt|Apartment|Suite|Ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?\b|\b(?:Unit|Room|Rm)\s?[ :#]\s?\d{2,5}(?:-?[A-Za-z])?\b",
     re.IGNORECASE,
 )
 _NUMBER_BEFORE = re.compile(r"(?<![\d.,/-])#?\d{1,6}(?:-\d{1,5})?[A-Za-z]?(?: ?½| 1/2)?,?\s{1,2}$")
@@ -193,19 +196,27 @@ def find_places(note: Note, lexicon: Lexicon) -> Iterator[Span]:
                 yield _foreign(note, index)
             if kind & lex.COUNTRY and (code := _COUNTRY_CODE.match(text, note.ends[index])):
                 yield Span(note.starts[index], code.end(), LOCATION, 7)
-            if not kind & (lex.WORD | lex.CLINICAL | lex.FACILITY | lex.TITLE | lex.MONTH | lex.LETTER) and (
-                street := _numbers_around(note, index, index)
+            is_abbreviation = kind & lex.UPPER and len(word) < 6
+            if (
+                not is_abbreviation
+                and not kind & (lex.WORD | lex.CLINICAL | lex.FACILITY | lex.TITLE | lex.MONTH | lex.LETTER)
+                and (street := _numbers_around(note, index, index))
             ):
                 yield street
             if not kind & lex.UPPER or word.isalpha():
                 yield from _after_at(note, index)
+    if "Hwy" in text or "Highway" in text or "Route" in text or "Rte" in text or "Road" in text or " FM " in text:
+        yield from (_extend(text, Span(*found.span(), LOCATION, 7)) for found in _HIGHWAY.finditer(text))
     if "Box" in text or "BOX" in text or "box" in text:
         yield from (
             _extend(text, _with_number(text, Span(*found.span(), LOCATION, 7))) for found in _PO_BOX.finditer(text)
         )
+    yield from _more_places(text)
+    if any(cue in text for cue in ("ives at", "iving at", "esid", "ddress", "oved to")) or text.islower():
+        yield from _small_streets(text)
     for found in (
         _UNIT_ALONE.finditer(text)
-        if re.search(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT)\b", text)
+        if re.search(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT|ROOM|RM)\b", text)
         else ()
     ):
         yield _extend(text, Span(*found.span(), LOCATION, 6))
@@ -442,7 +453,11 @@ def _company(note: Note, index: int) -> Iterator[Span]:
         and (note.kinds[first - 1] & lex.CAP or note.words[first - 1] == "and")
     ):
         first -= 1
-    while first < index and (note.words[first].lower() in FUNCTION_WORDS or not note.kinds[first] & lex.CAP):
+    while first < index and (
+        note.words[first].lower() in FUNCTION_WORDS
+        or not note.kinds[first] & lex.CAP
+        or any(map(str.isdigit, note.words[first]))
+    ):
         first += 1
     if first < index and note.words[index].lower() not in ("partners", "bank", "associates", "co", "company", "group"):
         yield Span(note.starts[first], note.ends[index], ORGANIZATION, 6)
@@ -480,6 +495,8 @@ def _town(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
         ):
             continue
         state = _STATE_AFTER.match(note.text, note.ends[last])
+        if state and name.isupper() and state[0][:1] != "," and not _ZIP_AFTER.match(note.text, state.end()):
+            state = None  # HOME ON JULY 3: in capitals ON, IN, OR and ME are words
         if length == 1 and not state and not _is_sure_town(note, index):
             return
         end = note.ends[last]
@@ -510,6 +527,55 @@ def _is_sure_town(note: Note, index: int) -> bool:
     )
 
 
+_GENERIC_FIRST = words(
+    "General City County Community University Memorial Regional Central Municipal State Children's Women's Veterans"
+)
+
+
+def _is_generic_hospital(named: list[str]) -> bool:
+    """General Hospital, City Hospital: a name where it is written with capitals after 'at'."""
+    return len(named) > 1 and named[0] in _GENERIC_FIRST and named[-1] in ("Hospital", "Clinic")
+
+
+_COUNTY = re.compile(
+    r"\b(?!(?:The|This|Our|Your|Each|Every|Any|State|City|Same|Other)\b)(?:[A-Z][a-z.'’]+[ -]){1,3}(?:County|Township|Parish)\b"
+)
+_POSTCODE = re.compile(  # of Britain, then of Canada
+    r"\b(?:[A-Z]{1,2}\d[A-Z\d]? \d(?!(?:ST|ND|RD|TH)\b)[ABD-HJLNP-UW-Z]{2}|[A-CEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)\b"
+)
+_RURAL = re.compile(r"\b(?:R\.?R\.?|HC|HCR|Rural Route|Star Route) ?#?\d{1,3},? Box \d{1,5}\b", re.IGNORECASE)
+
+
+def _more_places(text: str) -> Iterator[Span]:
+    """Counties, rural routes, and postal codes of Britain and Canada after a town."""
+    if "County" in text or "Township" in text or "Parish" in text:
+        yield from (Span(*found.span(), LOCATION, 6) for found in _COUNTY.finditer(text))
+    if "Box" in text or "BOX" in text:
+        yield from (_extend(text, Span(*found.span(), LOCATION, 7)) for found in _RURAL.finditer(text))
+    for found in _POSTCODE.finditer(text):
+        if _TOWN_BEFORE.search(text, max(0, found.start() - 24), found.start()):
+            yield Span(*found.span(), LOCATION, 6)
+
+
+_SMALL_STREET = re.compile(
+    r"(?<![\w./-])\d{2,5} (?:[nsew]\.? )?([a-z][a-z'’.]*(?: [a-z][a-z'’]*){0,2}) (?:street|avenue|ave|boulevard|blvd|road|rd|lane|ln|drive|dr|parkway|pkwy|court|ct|terrace|circle|st|way|place|pl)\b\.?"
+    r"(?:,? (?:apt|unit|suite|#)\.? ?#?[\da-z]{1,5}\b)?(?:,? [a-z]+(?: [a-z]+)?,? (?:[a-z]{2} )?\d{5}(?:-\d{4})?\b)?"
+)
+
+
+def _small_streets(text: str) -> Iterator[Span]:
+    """'18679 cherry hill road', in a text that speaks of addresses or is written small throughout."""
+    for found in _SMALL_STREET.finditer(text):
+        if not FUNCTION_WORDS & set(found[1].split()) and not _MEASURED.search(found[1]):
+            yield Span(*found.span(), LOCATION, 6)
+
+
+_MEASURED = re.compile(
+    r"\b(?:mg|ml|mcg|days?|weeks?|months?|years?|yrs?|hours?|feet|ft|miles?|yards?|units?|tabs?|minutes?|times|yo|y)\b"
+)
+_TOWN_BEFORE = re.compile(r"[A-Z][a-zA-Z]+,?\s$")
+
+
 def _after_at(note: Note, index: int) -> Iterator[Span]:
     """Capitalised words after 'at': 'seen at Cedar Crest'."""
     if index == 0 or note.words[index - 1] not in ("at", "to", "from", "the", "in", "visited"):
@@ -532,7 +598,7 @@ def _after_at(note: Note, index: int) -> Iterator[Span]:
         note.words[place].lower() in _GENERIC | FUNCTION_WORDS
         or note.kinds[place] & (lex.CLINICAL | lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY)
         for place in words
-    ):
+    ) and not _is_generic_hospital([note.words[place] for place in words]):
         return
     if (
         last == index

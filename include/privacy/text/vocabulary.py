@@ -40,13 +40,13 @@ MONTHS = {
 AMBIGUOUS_MONTHS = words("march mar may april apr june jun jan august aug sep dec nov oct jul feb sept")
 WEEKDAYS = words("monday tuesday wednesday thursday friday saturday sunday")
 TITLES = words(
-    "dr doctor mr mrs ms miss mister mx prof professor rev reverend sr sra srta fr father pastor rabbi sister nurse judge sgt capt lt col dra"
+    "dr drs doctor mr mrs messrs ms miss mister mx prof professor rev reverend sr sra srta fr father pastor rabbi sister nurse judge sgt capt lt col dra"
 )
 CREDENTIALS = words(
     "md do rn np pa phd lpn cnm crna pharmd dds dmd dpm lcsw msw pt ot bsn msn aprn facs mbbs jr iii pac fnp dnp od dc mph"
 )
 PARTICLES = words(
-    "de del la las los da das do dos di du van von der den ter ten bin ibn al el abu le st mac mc della dello y e af av zu"
+    "de del des la las los da das do dos di du van von der den ter ten bin ibn al el abu le st mac mc della dello y e af av zu"
 )
 STREETS = words(
     "street st avenue ave av boulevard blvd road rd drive dr lane ln court ct place pl terrace ter circle cir way parkway pkwy highway hwy square sq "
@@ -95,7 +95,7 @@ PLACE_NICKNAMES = frozenset(
 KNOWN_FACILITIES = (
     "Johns Hopkins", "John Hopkins", "Mayo Clinic", "Mayo", "Cleveland Clinic", "Mass General", "Massachusetts General", "MGH", "BWH", "BIDMC", "Brigham", "Brigham and Women's", "Beth Israel",
     "Mount Sinai", "Mt. Sinai", "Mt Sinai", "Cedars-Sinai", "Cedars Sinai", "Cedar Sinai", "UCLA", "UCSF", "UCSD", "UCI", "USC", "NYU", "NYU Langone", "Langone", "Columbia", "Cornell", "Weill Cornell", "Kaiser",
-    "Kaiser Permanente", "Stanford", "Duke", "Emory", "Vanderbilt", "Baylor", "MD Anderson", "Sloan Kettering", "Memorial Sloan Kettering", "MSK", "MSKCC", "Dana-Farber", "Dana Farber", "UPMC", "UPenn", "Penn", "Penn Medicine", "CHOP",
+    "Kaiser Permanente", "Stanford", "Duke", "Emory", "Vanderbilt", "Baylor", "MD Anderson", "Sloan Kettering", "Memorial Sloan Kettering", "MSK", "MSKCC", "Dana-Farber", "Dana Farber", "Cook Children's", "Seattle Children's", "Boston Children's", "Texas Children's", "Nationwide Children's", "Lurie Children's", "Rady Children's", "Phoenix Children's", "Dayton Children's", "Cincinnati Children's", "Brigham & Women's", "UPMC", "UPenn", "Penn", "Penn Medicine", "CHOP",
     "CHLA", "Northwestern", "Rush", "Yale", "Yale-New Haven", "Geisinger", "Intermountain", "Sutter", "Scripps", "Sharp", "Cedar Crest", "Mercy", "Ascension", "Providence",
     "Montefiore", "Maimonides", "Jefferson", "Temple", "Tufts", "Lahey", "Ochsner", "Henry Ford", "Beaumont", "Barnes-Jewish", "Barnes Jewish", "Parkland", "Houston Methodist", "Methodist", "UTMB", "UTSW",
     "UT Southwestern", "UAB", "UVA", "UNC", "OHSU", "UW", "UCHealth", "Banner", "Sentara", "Novant", "Atrium", "HCA", "Bellevue", "Lenox Hill", "Northwell", "Presbyterian", "NewYork-Presbyterian", "New York Presbyterian", "Hopkins",
@@ -122,6 +122,7 @@ EPONYM_NOUNS = words(
     "study studies ultrasound imaging monitor curve equation formula ratio factor antigen antibody body's sponge sponges swab cup hook scope tape gauze pads thermometer chart table "
     "circle apparatus device implant lens technic vein artery nerve hiatus recess plexus ganglion corpuscle islet islets crypts patches plaque plaques plaques prominence tubercle tuberosity "
     "inventory questionnaire checklist scalpel gown hose walker bars osteotomy amputation arthroplasty arthrodesis hysterectomy gastrectomy colectomy mastectomy prostatectomy pyeloplasty bypass shave sheath trial "
+    "albicans glabrata tropicalis auris infection vaginitis intertrigo species protocol protocols solution assay regimen nomogram staging complexes "
     "spray cream ointment tablet tablets capsule capsules solution gel injection injections infusion drops powder lotion inhaler vaccine patch pen"
 )
 # A capital here begins a sentence or a heading, or is a word no name follows.
@@ -143,11 +144,11 @@ CODE_SYSTEMS = r"(?:icd(?:-?(?:9|10))?(?:-?(?:cm|pcs))?|snomed(?:[ -]?ct)?|loinc
 # What a number is called before it, most telling first.
 NUMBER_CUES = (
     (spans.FAX, r"\bfax|facsimile"),
-    (spans.SSN, r"\b(?:ssn|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?)"),
+    (spans.SSN, r"\b(?:ssn|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?|last (?:four|4)(?: digits)?)"),
     (spans.MRN, r"\b(?:mrn?|medical rec(?:ord)?s?|med(?:ical)? ?rec|chart|record|mr ?(?:#|no)|unit (?:#|no|number)|hospital (?:#|no|number))"),
     (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit)"),
     (spans.ACCOUNT, r"\b(?:acct|account|bank|iban|credit card|debit card|card|billing|invoice|claim|visit|encounter|har|csn|fin|transaction|visa|mastercard)"),
-    (spans.LICENSE, r"\b(?:licen[sc]e|lic|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln)"),
+    (spans.LICENSE, r"\b(?:licen[sc]e|lic|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln|dl)"),
     (spans.VEHICLE, r"\b(?:vin|plates?|tag|vehicle)"),
     (spans.DEVICE, r"\b(?:serial|s/n|udi|device|pacemaker|implant|model|lot)"),
     (spans.PHONE, r"\b(?:phone|tel(?:ephone)?|cell|mobile|call(?:ed|ing)?|contact|reach(?:ed|able)?|pager?|beeper|text(?:ed)?|whatsapp|home|work|ext|voicemail|dial|ring|hotline)"),

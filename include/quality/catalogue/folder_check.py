@@ -22,7 +22,8 @@ from include.quality.catalogue.scratch import Received, load_folder
 from include.quality.catalogue.thresholds import load_thresholds
 from include.quality.errors import GateError
 from include.settings import Settings
-from include.sources.registry import Source, SourcesError, find_source, load_sources
+from include.sources.command_words import at_hand, source_of
+from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, reader_of
 from include.warehouse.connect import connect
 
 _RANK = {ERROR: 0, FAILED: 1, PASSED: 2, NOT_APPLICABLE: 3}
@@ -53,11 +54,14 @@ class FolderCheck:
         return json.dumps([each.as_mapping() for each in self.results], indent=1)
 
 
-def find(asked: str, kind: str | None = None, contract: str | None = None) -> Source:
-    """The source to check: ``sources.yml``, ``sources.yml:name`` or a folder (with its kind where files do not tell it).
+def find(asked: str, kind: str | None = None, contract: str | None = None, words: Sequence[str] = ()) -> Source:
+    """The source to check: ``sources.yml``, ``sources.yml:name``, a folder (with its kind where files do not tell it), or with
+    its kind a FHIR server's address or a database.
 
     Raises SourcesError where that is not one source.
     """
+    if kind in kinds() and hasattr(kinds()[kind], "pull"):
+        return source_of(kind, asked, name="folder", contract=contract, words=words)
     path, _, name = asked.partition(":") if not Path(asked).exists() else (asked, "", "")
     if Path(path).is_file() and Path(path).suffix in (".yml", ".yaml"):
         sources = load_sources(Path(path))
@@ -70,32 +74,22 @@ def find(asked: str, kind: str | None = None, contract: str | None = None) -> So
             expected="one source to check",
             action=f"name it: SOURCE={path}:{sources[0].name}",
         )
-    if not Path(path).exists():
+    if not asked or not Path(path).exists():
         raise SourcesError(
-            found=f"there is no {path}", expected="a folder of files, or a sources.yml", action="correct SOURCE="
+            found=f"there is no {path or 'SOURCE'}",
+            expected="a folder of files, or a sources.yml",
+            action="correct SOURCE=",
         )
-    return _of_folder(Path(path).resolve(), kind, contract)
+    return _of_folder(Path(path).resolve(), kind, contract, words)
 
 
-def _of_folder(folder: Path, kind: str | None, contract: str | None) -> Source:
-    import tempfile
-
-    import yaml
-
-    kind = kind or _kind_of(folder)
-    entry = {"name": "folder", "kind": kind, "path": str(folder)}
-    if contract:
-        entry["contract"] = str(Path(contract).resolve())
-    # Declared like any other source, so that every word is checked by the one reader of declarations.
-    with tempfile.TemporaryDirectory() as place:
-        declared = Path(place) / "sources.yml"
-        declared.write_text(yaml.safe_dump({"sources": [entry]}))
-        return load_sources(declared)[0]
+def _of_folder(folder: Path, kind: str | None, contract: str | None, words: Sequence[str]) -> Source:
+    return source_of(kind or _kind_of(folder), str(folder), name="folder", contract=contract, words=words)
 
 
 def _kind_of(folder: Path) -> str:
     names = [path.name.lower() for path in (folder.rglob("*") if folder.is_dir() else [folder])]
-    for kind, endings in (("fhir_bulk", (".ndjson", ".ndjson.gz", ".jsonl")), ("fhir_bundles", (".json", ".json.gz")), ("csv", (".csv", ".csv.gz"))):  # fmt: skip
+    for kind, endings in (("fhir_bulk", (".ndjson", ".ndjson.gz", ".jsonl")), ("fhir_bundles", (".json", ".json.gz")), ("csv", (".csv", ".csv.gz")), ("hl7v2", (".hl7", ".er7")), ("dicom", (".dcm",))):  # fmt: skip
         if any(name.endswith(endings) and name != "manifest.json" for name in names):
             return kind
     raise SourcesError(
@@ -206,11 +200,22 @@ def _dimensions(results: Sequence[Result]) -> Iterator[str]:
         yield f"  {dimension:13} {1 - failed / tested:.4f}  = 1 - {failed:,} failed / {tested:,} tested, {len(of_it)} checks"
 
 
-def main(asked: str, *, kind: str | None, contract: str | None, out: str | None, night: date | None = None) -> int:
+def main(
+    asked: str,
+    *,
+    kind: str | None,
+    contract: str | None,
+    out: str | None,
+    night: date | None = None,
+    words: Sequence[str] = (),
+) -> int:
     """Check and print. Returns 0 where every check passed or did not apply, 1 where one failed, 2 where one had an error."""
-    source = find(asked, kind, contract)
+    source = find(asked, kind, contract, words)
     night = night or datetime.now(UTC).date()
-    found = check(source, night, tell=_tell)
+    with at_hand(source, _tell) as here:
+        if not hasattr(reader_of(here), "pull"):
+            _refuse_nothing(here)
+        found = check(here, night, tell=_tell)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     print("\n".join(lines(found)))
@@ -222,6 +227,18 @@ def main(asked: str, *, kind: str | None, contract: str | None, out: str | None,
         print(f"  all results: {out}")
     counts = found.counts()
     return 2 if counts[ERROR] else int(bool(counts[FAILED]))
+
+
+def _refuse_nothing(source: Source) -> None:
+    """A path that is not there, or holds no file of the kind, is a mistake and no sound delivery."""
+    listing = reader_of(source).list_files(source) if source.path.exists() else None
+    if listing is None or not any(file.dataset for file in listing.files):
+        what = f"no file of kind {source.kind} in {source.path}" if listing else f"nothing at {source.path}"
+        raise SourcesError(
+            found=what,
+            expected="files of the kind that is checked",
+            action="correct SOURCE= or KIND=, or the entry's path",
+        )
 
 
 def _tell(text: str) -> None:

@@ -10,12 +10,16 @@ from include.sources.hl7v2.datatypes import compact, concepts, first, instant, n
 from include.sources.hl7v2.people import entity_identifier, person_references, place_reference
 
 FIELDS = {
-    "SCH": {1, 2, 6, 7, 8, 9, 10, 11, 16, 25},
+    "SCH": {1, 2, 6, 7, 8, 9, 10, 11, 12, 16, 20, 25},
     "RGS": {1},
     "AIS": {1, 3, 4, 7, 8},
     "AIG": {1, 3, 8},
     "AIL": {1, 3, 4, 6},
     "AIP": {1, 3, 4, 6},
+}
+_AS = {  # HL7 table 0912, after the guide's map of SCH
+    12: {"coding": [{"system": f"{codes.V2_TABLES}0912", "code": "OP"}]},
+    20: {"coding": [{"system": f"{codes.V2_TABLES}0912", "code": "EP"}]},
 }
 _MINUTES = {"": 1, "MIN": 1, "M": 1, "MINUTES": 1, "S": 1 / 60, "SEC": 1 / 60, "H": 60, "HR": 60, "HOURS": 60}
 
@@ -44,7 +48,14 @@ def read_sch(ctx: Context, f: list[str]) -> None:
         start=instant(timed[3], ctx.zone) if timed[3] else None,
         end=instant(timed[4], ctx.zone) if timed[4] else None,
         minutesDuration=minutes if minutes and minutes > 0 else None,
-        participant=[_participant(each) for each in person_references(f[16], ctx.authorities)],
+        participant=[
+            *(_participant(each) for each in person_references(f[16], ctx.authorities)),
+            *(
+                _participant(each, _AS[place])
+                for place in (12, 20)
+                for each in person_references(f[place], ctx.authorities)
+            ),
+        ],
     )
 
 

@@ -14,7 +14,10 @@ from include.sources.hl7v2.people import Authorities
 
 # Messages that tell of a person or visit as they now are. All others (results, orders, notes) only mention them.
 _SNAPSHOTS = frozenset({"ADT", "VXU", "BAR"})
-_MERGES = frozenset({"A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47"})
+# They change or tie records and tell nothing new of the people: merges, and links made (A24) and undone (A37).
+_MERGES = frozenset(
+    {"A18", "A24", "A30", "A34", "A35", "A36", "A37", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47"}
+)
 _EARLIER = 400  # years after which the calendar repeats day by day
 _RESULTS = frozenset({"ORU", "OUL", "OPU", "ORF"})
 
@@ -43,7 +46,9 @@ class Context:
         self.appointment: Resource | None = None
         self.unmapped: Counter[str] = Counter()
         self.taken: frozenset[int] = frozenset()  # fields of the segment at hand that its reader takes in
+        self.people: list[Resource] = []
         self._seen: Counter[tuple] = Counter()
+        self.waiting: list[tuple[list[str], frozenset[int]]] = []  # PRT after ORC, until what is ordered comes
         self.begin_person()
 
     def begin_person(self) -> None:
@@ -52,6 +57,9 @@ class Context:
         self.patient_id = ""
         self.subject: dict[str, str] | None = None
         self.account = ""
+        self.account_told: Resource | None = None
+        self.coverage: Resource | None = None
+        self.insured: Resource | None = None  # who holds that coverage, where it is not the patient
         self.begin_visit()
 
     def begin_visit(self) -> None:
@@ -61,12 +69,17 @@ class Context:
         self.end_group()
 
     def end_group(self) -> None:
-        """Forget the order group before; what it made stays made."""
+        """Forget the order group before; what it made stays made. Roles that waited for what it orders are left."""
+        for segment, taken in self.waiting:
+            self.leave(segment, taken)
+        self.waiting.clear()
         self.order: list[str] = []
         self.timing: list[str] = []
         self.group: Resource | None = None
         self.group_key: tuple[str, ...] = ()
+        self.mixture: Resource | None = None  # the Medication of the open order
         self.group_time: str | None = None
+        self.section = ""  # OBR-24, the service that reports
         self.noted: Resource | None = None
 
     def make(self, resource_type: str, key: tuple[str, ...], **elements: Any) -> Resource:
@@ -85,6 +98,7 @@ class Context:
 
     def finish(self) -> list[tuple[Resource, bool]]:
         """Every resource, whole, and whether it is a deletion."""
+        self.end_group()
         for complete in self.at_end:
             complete()
         for resource, name, lines in self._texts.values():
@@ -118,9 +132,12 @@ class Context:
         """The first repetition of a coded field."""
         return datatypes.concept(value.partition("~")[0], self.source, table) if value else None
 
-    def leave(self, segment: list[str]) -> None:
-        """Count the fields that a segment's reader would have taken as not mapped; the others are counted already."""
-        for number in self.taken:
+    def leave(self, segment: list[str], taken: frozenset[int] | None = None) -> None:
+        """Count the fields that a segment's reader would have taken as not mapped; the others are counted already.
+
+        ``taken`` are those fields where the segment is not the one at hand.
+        """
+        for number in self.taken if taken is None else taken:
             if number < len(segment) and segment[number]:
                 self.unmapped[f"{segment[0]}.{number}"] += 1
 

@@ -11,9 +11,10 @@ from include.sources.hl7v2.people import identifier, person_references, place_re
 
 FIELDS = {
     "PV1": {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 36, 37, 38, 42, 43, 44, 45, 50, 52},
-    "PV2": {3, 8, 9, 11, 12, 25},
+    "PV2": {1, 3, 8, 9, 11, 12, 13, 25, 38},
 }
 _PARTICIPANTS = ((7, "ATND", "attender"), (8, "REF", "referrer"), (9, "CON", "consultant"), (17, "ADM", "admitter"))
+_ARRIVAL = "http://hl7.org/fhir/StructureDefinition/encounter-modeOfArrival"
 _LOCATIONS = ((3, "active"), (6, "completed"), (11, "active"), (42, "planned"), (43, "completed"))
 
 
@@ -91,10 +92,14 @@ def _class(ctx: Context, value: str) -> dict[str, Any] | None:
 def _participants(ctx: Context, f: list[str]) -> list[dict[str, Any]]:
     found = []
     for field, code, display in _PARTICIPANTS:
-        coding = {"system": codes.TERMINOLOGY + "v3-ParticipationType", "code": code, "display": display}
         for individual in person_references(f[field], ctx.authorities):
-            found.append({"type": [{"coding": [coding]}], "individual": individual})
+            found.append({"type": [_participation(code, display)], "individual": individual})
     return found + [{"individual": individual} for individual in person_references(f[52], ctx.authorities)]
+
+
+def _participation(code: str, display: str) -> dict[str, Any]:
+    coding = {"system": codes.TERMINOLOGY + "v3-ParticipationType", "code": code, "display": display}
+    return {"coding": [coding]}
 
 
 def _hospitalization(ctx: Context, f: list[str]) -> dict[str, Any]:
@@ -134,6 +139,18 @@ def read_pv2(ctx: Context, f: list[str]) -> None:
         length={"value": days, "unit": "d", "system": codes.UCUM, "code": "d"} if days is not None else None,
         priority=ctx.concept(f[25], "0217"),
     )
+    pending = place_reference(f[1].partition("~")[0], ctx.authorities) if f[1] else None
+    if pending:
+        ctx.encounter.setdefault("location", []).append({"location": pending, "status": "planned"})
+    for individual in person_references(f[13], ctx.authorities):
+        ctx.encounter.setdefault("participant", []).append(
+            {"type": [_participation("REF", "referrer")], "individual": individual}
+        )
+    arrival = (ctx.concept(f[38], "0430") or {}).get("coding")
+    if arrival:
+        ctx.encounter["extension"] = [{"url": _ARRIVAL, "valueCoding": arrival[0]}]
+    elif f[38]:
+        ctx.unmapped["PV2.38"] += 1
     _expect(ctx, f)
 
 

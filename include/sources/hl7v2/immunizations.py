@@ -6,7 +6,7 @@ from include.sources.hl7v2.context import Context, Resource
 from include.sources.hl7v2.datatypes import compact, concepts, first, number, parts, plain, unit_of
 from include.sources.hl7v2.people import entity_identifier, person_references, place_reference
 
-FIELDS = {"RXA": {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 15, 16, 17, 18, 20, 21}}
+FIELDS = {"RXA": {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 15, 16, 17, 18, 20, 21, 27}}
 _NOT_DONE = frozenset({"RE", "NA"})
 _LOINC = {"64994-7": "programEligibility", "30963-3": "fundingSource", "30973-2": "dose", "59782-3": "series"}
 
@@ -23,7 +23,10 @@ def read_rxa(ctx: Context, f: list[str]) -> None:
     numbers = [
         entity_identifier(order[2], ctx.authorities, "PLAC"),
         entity_identifier(order[3], ctx.authorities, "FILL"),
+        entity_identifier(order[4], ctx.authorities, "PGN"),
     ]
+    if f[11] and f[27]:
+        ctx.unmapped["RXA.11"] += 1
     status = "not-done" if first(f[20]) in _NOT_DONE else "completed"
     origin = concepts(f[9], ctx.source)
     given_at = ctx.moment(f[3], "RXA.3") or ctx.moment(f[4], "RXA.4")
@@ -40,7 +43,7 @@ def read_rxa(ctx: Context, f: list[str]) -> None:
         occurrenceString=None if given_at else "unknown",
         primarySource=_is_primary(f[9]),
         reportOrigin=origin[0] if origin and not _is_primary(f[9]) else None,
-        location=place_reference(_as_place(f[11]), ctx.authorities) if f[11] else None,
+        location=place_reference(f[27] or _as_place(f[11]), ctx.authorities) if f[27] or f[11] else None,
         manufacturer={"display": plain(f[17])} if f[17] else None,
         lotNumber=plain(f[15]),
         expirationDate=ctx.day(f[16], "RXA.16"),

@@ -13,14 +13,19 @@ from typing import NamedTuple
 
 from include.sources.hl7v2 import (
     appointments,
+    charges,
     coverages,
+    deaths,
     encounters,
+    guarantors,
     immunizations,
     medications,
+    mixtures,
     notes,
     patients,
     problems,
     results,
+    roles,
 )
 from include.sources.hl7v2.context import Context, Resource
 from include.sources.hl7v2.message import Message, UnreadableMessageError
@@ -53,6 +58,13 @@ READERS: dict[str, Reader] = {
     "RXA": immunizations.read_rxa,
     "TXA": notes.read_txa,
     "IN1": coverages.read_in1,
+    "IN2": coverages.read_in2,
+    "GT1": guarantors.read_gt1,
+    "ROL": roles.read_rol,
+    "PRT": roles.read_prt,
+    "RXC": mixtures.read_rxc,
+    "FT1": charges.read_ft1,
+    "PDA": deaths.read_pda,
     "SCH": appointments.read_sch,
     "RGS": appointments.read_rgs,
     "AIS": appointments.read_ais,
@@ -75,12 +87,17 @@ FIELDS: dict[str, frozenset[int]] = {
             immunizations,
             notes,
             coverages,
+            guarantors,
+            roles,
+            mixtures,
+            charges,
+            deaths,
             appointments,
         )
         for name, fields in module.FIELDS.items()
     },
 }
-_BLANKS = [""] * 60
+_BLANKS = [""] * 80  # more fields than any segment has of which one is taken
 _NOTHING: frozenset[int] = frozenset()
 _NEED_PERSON = frozenset(READERS) - {"PID", "ORC", "NTE", "TQ1", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "TXA", "OBX"}
 
@@ -111,13 +128,15 @@ def map_message(message: Message, source: str, zone: tzinfo, authorities: Author
         read = READERS.get(name)
         if read is None:
             continue
-        if len(segment) < 60:
+        if len(segment) < len(_BLANKS):
             segment += _BLANKS[len(segment) :]
         ctx.taken = taken
         if ctx.subject is None and name in _NEED_PERSON:
             ctx.leave(segment)
             continue
         read(ctx, segment)
+        if ctx.waiting and ctx.noted is not None:
+            roles.give_waiting(ctx)
         if name == "TQ1" and ctx.appointment is not None and ctx.group is ctx.appointment:
             appointments.add_time(ctx, ctx.appointment)
         elif name == "PID" and ctx.appointment is not None:

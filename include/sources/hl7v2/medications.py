@@ -87,6 +87,7 @@ def _open(
     key = (place, ctx.patient_id, own_number)
     timing = ctx.timing
     ctx.group_key = (*key, ctx.nth(*key))
+    ctx.mixture = None
     ctx.group = ctx.make(
         "MedicationRequest",
         ctx.group_key,
@@ -94,6 +95,7 @@ def _open(
         status=codes.DRUG_STATUS.get(status, status),
         subject=ctx.subject,
         encounter=ctx.visit,
+        groupIdentifier=entity_identifier(order[4], ctx.authorities, "PGN"),
         authoredOn=ctx.moment(order[9], "ORC.9"),
         **elements,
     )
@@ -168,6 +170,7 @@ def read_rxd(ctx: Context, f: list[str]) -> None:
     dispensers = person_references(f[10], ctx.authorities)
     numbers = [compact_identifier(ctx, f[7]), entity_identifier(order[3], ctx.authorities, "FILL")]
     key = ("rxd", ctx.patient_id, f[7] or _number_of(order), f[1], f[3], f[2])
+    ctx.mixture = None
     ctx.group = ctx.make(
         "MedicationDispense",
         (*key, ctx.nth(*key)),

@@ -11,7 +11,7 @@ from include.sources.hl7v2.datatypes import compact, concepts, first, free_text,
 from include.sources.hl7v2.people import entity_identifier, person_references
 from include.sources.hl7v2.values import ATTACHED, attachment
 
-FIELDS = {"TXA": {1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19, 22, 25}}
+FIELDS = {"TXA": {1, 2, 3, 4, 5, 6, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 22, 25}}
 _TEXT = frozenset({"TX", "FT", "ST", ""})
 _LINES = "lines"  # of an attachment that is still open
 _RELATES = {"T05": "appends", "T06": "appends", "T09": "replaces", "T10": "replaces"}
@@ -28,6 +28,8 @@ def read_txa(ctx: Context, f: list[str]) -> None:
         for value, kind in ((f[14], "PLAC"), (f[15], "FILL"))
         if (each := entity_identifier(value.partition("~")[0], ctx.authorities, kind))
     ]
+    if f[22] and f[10]:
+        ctx.unmapped["TXA.10"] += 1
     is_cancelled = ctx.event == "T11"
     document = ctx.make(
         "DocumentReference",
@@ -40,7 +42,7 @@ def read_txa(ctx: Context, f: list[str]) -> None:
         subject=ctx.subject,
         date=ctx.instant(f[6], "TXA.6") or ctx.instant(f[4], "TXA.4"),
         author=[*person_references(f[9], ctx.authorities), *person_references(f[5], ctx.authorities)],
-        authenticator=(person_references(f[22], ctx.authorities) or [None])[0],
+        authenticator=(person_references(f[22] or f[10], ctx.authorities) or [None])[0],
         relatesTo=[{"code": relation, "target": target}] if parent else None,
         description=plain(f[25]),
         securityLabel=concepts(f[18], ctx.source, "0272"),

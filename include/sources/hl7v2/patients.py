@@ -10,8 +10,10 @@ from include.sources.hl7v2.datatypes import compact, concepts, first, mapped, pa
 from include.sources.hl7v2.message import UnreadableMessageError
 from include.sources.hl7v2.people import (
     addresses,
+    communication,
     identifier,
     names,
+    numbered,
     organization_reference,
     period,
     person_references,
@@ -19,12 +21,13 @@ from include.sources.hl7v2.people import (
 )
 
 FIELDS = {
-    "PID": {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 19, 20, 22, 23, 24, 25, 29, 30},
-    "PD1": {3, 4},
-    "NK1": {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 30, 31, 32},
+    "PID": {*range(1, 21), 22, 23, 24, 25, 26, 28, 29, 30, 40},
+    "PD1": {3, 4, 14},
+    "NK1": {1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 30, 31, 32, 40, 41},
     "MRG": {1, 4, 5},
 }
 _PATIENT_MERGES = frozenset({"A18", "A30", "A34", "A36", "A39", "A40", "A46", "A47"})
+_LINKS = frozenset({"A24", "A37"})
 _VISIT_ENDS = frozenset({"A42", "A50"})
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
@@ -43,6 +46,9 @@ def read_pid(ctx: Context, f: list[str]) -> None:
     ctx.subject = {"reference": f"Patient/{ctx.patient_id}"}
     ctx.account = first(f[18])
     ctx.patient = _patient(ctx, f, key)
+    ctx.people.append(ctx.patient)
+    if ctx.kind == "ADT" and ctx.event in _LINKS and len(ctx.people) == 2:
+        ctx.at_end.append(lambda: _link(ctx))
     if ctx.event == "A29" and ctx.kind == "ADT":
         ctx.patient["meta"] = ctx.meta
         ctx.delete(ctx.patient)
@@ -72,38 +78,44 @@ def _patient(ctx: Context, f: list[str], key: tuple[str, str]) -> Resource:
         extension=_extensions(ctx, f),
         identifier=_identifiers(ctx, f),
         name=[*names(f[5], ctx.zone), *names(f[9], ctx.zone)],
-        telecom=[*telecoms(f[13], use="home"), *telecoms(f[14], use="work")],
+        telecom=[*telecoms(f[13], use="home"), *telecoms(f[14], use="work"), *telecoms(f[40])],
         gender=mapped(f[8], codes.GENDER) or ("unknown" if f[8] else None),
         birthDate=ctx.day(f[7], "PID.7"),
         deceasedDateTime=died_at,
         deceasedBoolean=None if died_at or first(f[30]) not in ("Y", "N") else first(f[30]) == "Y",
-        address=addresses(f[11]),
+        address=_addresses(ctx, f),
         maritalStatus=_marital_status(ctx, f[16]),
         multipleBirthInteger=int(f[25]) if f[25].isdecimal() and len(f[25]) < 3 else None,
         multipleBirthBoolean=first(f[24]) == "Y" if first(f[24]) in ("Y", "N") and not f[25].isdecimal() else None,
-        communication=_communication(ctx, f[15]),
+        communication=communication(f[15], ctx.source),
     )
     patient["meta"] = ctx.mention
     return patient
 
 
+def _addresses(ctx: Context, f: list[str]) -> list[dict[str, Any]]:
+    """PID-11, with the county of PID-12 where the only address names none. A county of more than one is nobody's."""
+    found, county = addresses(f[11]), plain(f[12])
+    if not county:
+        return found
+    if len(found) == 1 and "district" not in found[0]:
+        return [{**found[0], "district": county}]
+    if not any(each.get("district") == county for each in found):
+        ctx.unmapped["PID.12"] += 1
+    return found
+
+
 def _identifiers(ctx: Context, f: list[str]) -> list[dict[str, Any]]:
     found = [identifier(each, ctx.authorities, ctx.zone) for value in (f[3], f[2], f[4]) for each in repeats(value)]
     found += [identifier(each, ctx.authorities, ctx.zone, "AN") for each in repeats(f[18])]
-    found.append(_number(first(f[19]), "SS", codes.SSN))
+    found.append(numbered(f[19], "SS", codes.SSN))
     licence = parts(f[20], 3)
-    found.append(_number(licence[0].strip(), "DL", f"urn:hl7v2:{ctx.source}:DL:{licence[1].strip()}"))
+    found.append(numbered(licence[0], "DL", f"urn:hl7v2:{ctx.source}:DL:{licence[1].strip()}"))
     known: dict[tuple, dict] = {}
     for each in found:
         if each:
             known.setdefault((each["system"], each["value"]), each)
     return list(known.values())
-
-
-def _number(value: str, kind: str, system: str) -> dict[str, Any] | None:
-    if not value:
-        return None
-    return {"type": {"coding": [{"system": f"{codes.V2_TABLES}0203", "code": kind}]}, "system": system, "value": value}
 
 
 def _extensions(ctx: Context, f: list[str]) -> list[dict[str, Any]]:
@@ -116,6 +128,10 @@ def _extensions(ctx: Context, f: list[str]) -> list[dict[str, Any]]:
         if value:
             told = {"valueString": plain(value), "valueAddress": {"text": plain(value)}}.get(shape)
             found.append({"url": _FHIR + url, shape: told or ctx.concept(value, "0006") or {"text": plain(value)}})
+    for value, url in ((f[26], "patient-citizenship"), (f[28], "patient-nationality")):
+        told = ctx.concept(value)
+        if told:
+            found.append({"url": _FHIR + url, "extension": [{"url": "code", "valueCodeableConcept": told}]})
     if len(f[7]) > 8 and (born_at := ctx.moment(f[7], "PID.7")):
         found.append({"url": _FHIR + "patient-birthTime", "valueDateTime": born_at})
     return [each for each in found if each]
@@ -153,17 +169,6 @@ def _marital_status(ctx: Context, value: str) -> dict[str, Any] | None:
     return ctx.concept(value, "0002")
 
 
-def _communication(ctx: Context, value: str) -> list[dict[str, Any]]:
-    code = first(value)
-    if not code:
-        return []
-    tag = codes.LANGUAGES.get(code.lower(), code if len(code) == 2 and code.isalpha() else "")
-    if tag:
-        return [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": tag.lower()}], "text": plain(value)}}]
-    told = ctx.concept(value, "0296")
-    return [{"language": told}] if told else []
-
-
 def read_pd1(ctx: Context, f: list[str]) -> None:
     """PD1: who looks after the patient."""
     if ctx.patient is None:
@@ -173,6 +178,9 @@ def read_pd1(ctx: Context, f: list[str]) -> None:
     doctors = [*person_references(f[4], ctx.authorities), *(each for each in facilities if each)]
     if doctors:
         ctx.patient["generalPractitioner"] = doctors
+    if f[14]:
+        congregation = {"url": _FHIR + "patient-congregation", "valueString": plain(f[14])}
+        ctx.patient.setdefault("extension", []).append(congregation)
 
 
 def read_nk1(ctx: Context, f: list[str]) -> None:
@@ -187,7 +195,11 @@ def read_nk1(ctx: Context, f: list[str]) -> None:
     contact = compact(
         relationship=[*concepts(f[3], ctx.source, "0063"), *concepts(f[7], ctx.source, "0131")],
         name=called[0] if called else None,
-        telecom=[*telecoms(f[5], use="home"), *telecoms(f[6], use="work"), *telecoms(f[31])],
+        telecom=[
+            *telecoms(f[5], use="home"),
+            *telecoms(f[6], use="work"),
+            *telecoms(f[40], f[31], f[41]),
+        ],
         address=(addresses(f[4]) or addresses(f[32]) or [None])[0],
         gender=mapped(f[15], codes.GENDER),
         organization=organization_reference(f[13], ctx.authorities) if f[13] else None,
@@ -239,11 +251,40 @@ def _retire(ctx: Context, f: list[str]) -> None:
     survivor.setdefault("link", []).append({"other": reference(prior), "type": "replaces"})
 
 
+def _link(ctx: Context) -> None:
+    """Two records of one person that stay two (A24), or are so no more (A37).
+
+    The link is a record of its own, which bears the numbers of both: later messages about either do not repeat it, and do
+    not undo it.
+    """
+    one, other = sorted(ctx.people[:2], key=lambda each: each["id"])
+    if one["id"] == other["id"]:
+        return
+    numbers = {(each["system"], each["value"]): each for who in (one, other) for each in _own_numbers(who)}
+    link = ctx.make(
+        "Patient",
+        ("link", one["id"], other["id"]),
+        identifier=list(numbers.values()),
+        active=False,
+        link=[{"other": reference(each), "type": "seealso"} for each in (one, other)],
+    )
+    if ctx.event == "A37":
+        ctx.delete(link)
+
+
+def _own_numbers(patient: Resource) -> list[dict[str, Any]]:
+    """The record's own numbers, without those that others gave the person."""
+    return [each for each in _record_numbers(patient) if not _kinds_of(each) & _OTHERS_NUMBERS]
+
+
+def _kinds_of(number: dict[str, Any]) -> set[str | None]:
+    return {coding.get("code") for coding in number.get("type", {}).get("coding", [])}
+
+
 def _record_numbers(patient: Resource) -> list[dict[str, Any]]:
     """Identifiers of the person's record, without account numbers."""
     found = []
     for each in patient.get("identifier", []):
-        kinds = [coding.get("code") for coding in each.get("type", {}).get("coding", [])]
-        if "AN" not in kinds and "VN" not in kinds:
+        if not _kinds_of(each) & {"AN", "VN"}:
             found.append(each)
     return found

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from typing import Any
 
 from include.sources.hl7v2 import code_systems as codes
-from include.sources.hl7v2.datatypes import compact, day, first, moment, parts, remembered, repeats
+from include.sources.hl7v2.datatypes import compact, concept, day, first, moment, parts, plain, remembered, repeats
 from include.sources.hl7v2.escapes import unescape
 
 _NAME_USE = {"L": "official", "D": "usual", "M": "maiden", "N": "nickname", "S": "anonymous", "BAD": "old"}
@@ -79,6 +79,12 @@ def entity_identifier(value: str, authorities: Authorities, kind: str = "") -> d
     return compact(
         type=_identifier_type(kind), system=authorities.system("&".join(part[1:4]), kind or "order"), value=number
     )
+
+
+def numbered(value: str, kind: str, system: str) -> dict[str, Any] | None:
+    """A bare number whose field says what it is."""
+    number = first(value)
+    return {"type": _identifier_type(kind), "system": system, "value": number} if number else None
 
 
 @remembered(500)
@@ -186,6 +192,18 @@ def place_reference(value: str, authorities: Authorities) -> dict[str, Any] | No
 def period(start: str, end: str, zone: tzinfo) -> dict[str, str] | None:
     """Two moments as Period."""
     return compact(start=moment(start, zone), end=moment(end, zone)) or None
+
+
+def communication(value: str, source: str) -> list[dict[str, Any]]:
+    """A language somebody speaks."""
+    code = first(value)
+    if not code:
+        return []
+    tag = codes.LANGUAGES.get(code.lower(), code if len(code) == 2 and code.isalpha() else "")
+    if tag:
+        return [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": tag.lower()}], "text": plain(value)}}]
+    told = concept(value.partition("~")[0], source, "0296")
+    return [{"language": told}] if told else []
 
 
 def relationship(value: str, source: str) -> dict[str, Any] | None:

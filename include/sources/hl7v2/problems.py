@@ -14,7 +14,7 @@ FIELDS = {
     "PRB": {1, 2, 3, 4, 7, 9, 13, 14, 16},
     "PR1": {1, 2, 3, 4, 5, 6, 8, 11, 12, 15, 19},
     "AL1": {1, 2, 3, 4, 5, 6},
-    "IAM": {1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 17},
+    "IAM": {1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 17, 27},
 }
 _CONDITION = "http://terminology.hl7.org/CodeSystem/condition-"
 _ALLERGY = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
@@ -164,11 +164,20 @@ def read_iam(ctx: Context, f: list[str]) -> None:
     allergy |= compact(
         type={"AL": "allergy", "IN": "intolerance"}.get(sensitivity),
         recordedDate=ctx.moment(f[13], "IAM.13"),
+        code=_merged(allergy.get("code"), ctx.concept(f[27])),
     )
     if first(f[17]) in ("I", "R"):
         allergy["clinicalStatus"] = _status(_ALLERGY, "clinical=" + ("inactive" if first(f[17]) == "I" else "resolved"))
     if first(f[6]) in _DELETES:
         ctx.delete(allergy)
+
+
+def _merged(code: dict[str, Any] | None, more: dict[str, Any] | None) -> dict[str, Any] | None:
+    """IAM-27, the clinician's own code, beside that of IAM-3."""
+    if not code or not more:
+        return code or more
+    codings = [each for each in more.get("coding", []) if each not in code.get("coding", [])]
+    return compact(coding=[*code.get("coding", []), *codings], text=code.get("text") or more.get("text"))
 
 
 def _allergy(

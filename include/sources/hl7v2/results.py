@@ -5,17 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from include.sources.hl7v2 import code_systems as codes
+from include.sources.hl7v2.categories import category_of
 from include.sources.hl7v2.context import Context, Resource, reference
-from include.sources.hl7v2.datatypes import compact, concepts, free_text, mapped, parts, plain, remembered, repeats
-from include.sources.hl7v2.people import entity_identifier, organization_reference, person_references
+from include.sources.hl7v2.datatypes import (
+    compact,
+    concepts,
+    first,
+    free_text,
+    mapped,
+    parts,
+    plain,
+    quantity,
+    remembered,
+    repeats,
+    unit_of,
+)
+from include.sources.hl7v2.people import entity_identifier, identifier, organization_reference, person_references
 from include.sources.hl7v2.values import value_of
 
 FIELDS = {
-    "ORC": {1, 2, 3, 5, 9, 12},
-    "OBR": {1, 2, 3, 4, 5, 6, 7, 8, 16, 22, 24, 25, 31, 32, 44},
-    "OBX": {1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 16, 17, 20, 21, 23},
-    "SPM": {1, 2, 4, 7, 8, 11, 17, 18, 24},
-    "NTE": {1, 3},
+    "ORC": {1, 2, 3, 4, 5, 9, 12},
+    "OBR": {1, 2, 3, 4, 5, 6, 7, 8, 16, 22, 24, 25, 31, 32, 34, 35, 44},
+    "OBX": {1, 2, 3, 4, 5, 6, 7, 8, 11, 14, 15, 16, 17, 18, 20, 21, 23, 25},
+    "SPM": {1, 2, 3, 4, 6, 7, 8, 11, 12, 14, 17, 18, 20, 24, 27, 30, 31, 32},
+    "NTE": {1, 3, 5, 6},
     "TQ1": {1, 3, 7, 8, 9},
 }
 _NOTED = frozenset(
@@ -75,6 +88,7 @@ def read_obr(ctx: Context, f: list[str]) -> None:
         for each in (
             entity_identifier(placer, ctx.authorities, "PLAC"),
             entity_identifier(filler, ctx.authorities, "FILL"),
+            entity_identifier(order[4], ctx.authorities, "PGN") if ctx.is_result else None,
         )
         if each
     ]
@@ -112,6 +126,7 @@ def _open_report(ctx: Context, f: list[str], numbers: list[dict]) -> None:
     ended = ctx.moment(f[8], "OBR.8")
     is_period = ctx.group_time and ended
     service = ctx.concept(f[24], "0074")
+    ctx.section = first(f[24]).upper()
     ctx.group = ctx.make(
         "DiagnosticReport",
         ("report", *ctx.group_key),
@@ -125,6 +140,7 @@ def _open_report(ctx: Context, f: list[str], numbers: list[dict]) -> None:
         effectivePeriod={"start": ctx.group_time, "end": ended} if is_period else None,
         issued=ctx.instant(f[22], "OBR.22"),
         resultsInterpreter=_principals(ctx, f[32]),
+        performer=_principals(ctx, f[34]) + _principals(ctx, f[35]),
     )
     for field in (5, 6, 16, 31):
         if f[field]:
@@ -153,8 +169,9 @@ def _open_request(ctx: Context, f: list[str], numbers: list[dict], order: list[s
         authoredOn=ctx.moment(order[9], "ORC.9"),
         requester=(person_references(f[16] or order[12], ctx.authorities) or [None])[0],
         reasonCode=concepts(f[31], ctx.source),
+        requisition=entity_identifier(order[4], ctx.authorities, "PGN"),
     )
-    for field in (8, 22, 25, 32):
+    for field in (8, 22, 25, 32, 34, 35):
         if f[field]:
             ctx.unmapped[f"OBR.{field}"] += 1
 
@@ -179,6 +196,9 @@ def read_obx(ctx: Context, f: list[str]) -> None:
     told = ctx.concept(f[3])
     if told:
         observation["code"] = told
+    category = category_of(code, ctx.section)
+    if category:
+        observation["category"] = category
     if ctx.subject:
         observation["subject"] = ctx.subject
     if ctx.visit:
@@ -197,12 +217,26 @@ def _add_details(ctx: Context, observation: Resource, f: list[str]) -> None:
         laboratory = organization_reference(f[23], ctx.authorities) if f[23] else None
         if performers or laboratory:
             observation["performer"] = [*performers, laboratory] if laboratory else performers
+    if f[15] or f[18] or f[25]:
+        _add_producer(ctx, observation, f)
     if f[8]:
         observation["interpretation"] = _interpretations(f[8], ctx.source)
     if f[17] and (method := ctx.concept(f[17])):
         observation["method"] = method
     if f[20] and (site := ctx.concept(f[20], "0163")):
         observation["bodySite"] = site
+
+
+def _add_producer(ctx: Context, observation: Resource, f: list[str]) -> None:
+    """OBX-15, OBX-25 and OBX-18: the laboratory, its director and the instrument."""
+    producer = f[15].partition("~")[0].split("^")
+    laboratory = organization_reference("^".join([*producer[1:2], *[""] * 8, producer[0]]), ctx.authorities)
+    told = [*([laboratory] if laboratory else []), *person_references(f[25], ctx.authorities)]
+    if told:
+        observation["performer"] = [*observation.get("performer", []), *told]
+    device = entity_identifier(f[18].partition("~")[0], ctx.authorities, "device") if f[18] else None
+    if device:
+        observation["device"] = {"identifier": device}
 
 
 @remembered(2_000)
@@ -234,35 +268,56 @@ def _belong(ctx: Context, observation: Resource, f: list[str]) -> None:
 
 def read_spm(ctx: Context, f: list[str]) -> None:
     """SPM: a specimen of the order or report that is open. Results after it still belong to that."""
-    collected = f[17].split("^")
+    start, end = _collected(ctx, f[17])
+    amount, _, unit = f[12].partition("^")
     key = ("spm", ctx.patient_id, f[2] or "", *(() if f[2] else (*ctx.group_key, f[4])))
     numbers = [
-        own
-        for place, kind in ((0, "PLAC"), (1, "FILL"))
-        if (own := entity_identifier("^".join(parts(f[2], 2)[place].split("&")), ctx.authorities, kind))
+        *_pair(ctx, f[2]),
+        *(own for each in repeats(f[31]) if (own := identifier(each, ctx.authorities, ctx.zone))),
+        *(own for each in repeats(f[32]) if (own := entity_identifier(each, ctx.authorities, "SHIP"))),
     ]
-    start = ctx.moment(collected[0], "SPM.17")
-    end = ctx.moment(collected[1], "SPM.17") if len(collected) > 1 else None
-    conditions = concepts(f[24], ctx.source, "0493")
+    additives = concepts(f[6], ctx.source, "0371")
     specimen = ctx.make(
         "Specimen",
         (*key, ctx.nth(*key)),
         identifier=numbers,
+        accessionIdentifier=(_pair(ctx, f[30]) or [None])[0],
+        status=_AVAILABLE.get(first(f[20])),
         type=ctx.concept(f[4], "0487"),
         subject=ctx.subject,
         receivedTime=ctx.moment(f[18], "SPM.18"),
+        parent=[{"identifier": own} for each in repeats(f[3]) for own in _pair(ctx, each)],
         collection=compact(
             collectedDateTime=None if end else start,
             collectedPeriod=compact(start=start, end=end) if end else None,
             method=ctx.concept(f[7], "0488"),
             bodySite=ctx.concept(f[8]),
+            quantity=quantity(amount, unit_of(unit.replace("&", "^"), ctx.source)) if amount else None,
         ),
-        condition=conditions,
+        container=[compact(type=ctx.concept(f[27]), additiveCodeableConcept=additives[0] if additives else None)]
+        if f[27] or additives
+        else None,
+        condition=concepts(f[24], ctx.source, "0493"),
         # SPM-11 says whether it is a patient's specimen or a control
-        note=[{"text": plain(f[11])}] if f[11] else None,
+        note=[{"text": plain(value)} for value in (f[11], f[14]) if value],
     )
     if ctx.group is not None and ctx.group["resourceType"] in ("DiagnosticReport", "ServiceRequest"):
         ctx.group.setdefault("specimen", []).append(reference(specimen))
+
+
+_AVAILABLE = {"Y": "available", "N": "unavailable"}
+
+
+def _collected(ctx: Context, value: str) -> tuple[str | None, str | None]:
+    start, _, end = value.partition("^")
+    return ctx.moment(start, "SPM.17"), ctx.moment(end, "SPM.17")
+
+
+def _pair(ctx: Context, value: str) -> list[dict[str, Any]]:
+    """An EIP: the placer's and the filler's number."""
+    found = zip(parts(value, 2), ("PLAC", "FILL"), strict=False)
+    told = [entity_identifier(part.replace("&", "^"), ctx.authorities, kind) for part, kind in found]
+    return [each for each in told if each]
 
 
 def read_nte(ctx: Context, f: list[str]) -> None:
@@ -274,8 +329,13 @@ def read_nte(ctx: Context, f: list[str]) -> None:
         return
     kind = noted["resourceType"]
     if kind in _NOTED:
-        noted.setdefault("note", []).append({"text": text})
+        author = (person_references(f[5], ctx.authorities) or [None])[0] if f[5] else None
+        time = ctx.moment(f[6], "NTE.6")
+        noted.setdefault("note", []).append(compact(authorReference=author, time=time, text=text))
     elif kind in _NOTED_ELSEWHERE:
         ctx.add_line(noted, _NOTED_ELSEWHERE[kind], text)
+        for number in (5, 6):
+            if f[number]:
+                ctx.unmapped[f"NTE.{number}"] += 1
     else:
         ctx.leave(f)

@@ -1,0 +1,163 @@
+"""A source as commands are told of it: a kind and a path or address, the rest as words. Nothing needs a sources.yml."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from include.errors import PlumblineError
+from include.sources.pulling import pull_whole
+from include.sources.registry import Source, SourcesError, kinds, make_source, reader_of
+
+_PASSWORD = re.compile(r"://[^/@]*:[^/@]+@")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+]*://", re.IGNORECASE)
+
+
+class SecretError(PlumblineError):
+    """A secret that a source names and that cannot be read here."""
+
+
+def source_of(
+    kind: str, given: str, *, name: str, contract: str | None = None, timezone: str = "UTC", words: Sequence[str] = ()
+) -> Source:
+    """The source that ``given`` (path, server's address or database URL) is under a kind; ``words`` are ``word=value``.
+
+    Raises SourcesError and ContractError, which say what is wrong in the command's own words.
+    """
+    known = kinds()
+    if kind not in known:
+        raise SourcesError(
+            found=f"no kind is called '{kind}'" if kind else "no KIND is named",
+            expected=f"KIND= one of {', '.join(known)}",
+            action="correct KIND, or name an entry of a sources.yml",
+        )
+    entry: dict[str, Any] = {"name": name, "kind": kind, "timezone": timezone}
+    entry |= {"contract": str(Path(contract).resolve())} if contract else {}
+    entry |= _values(words)
+    if not hasattr(known[kind], "pull"):
+        entry["path"] = str(Path(given).resolve())
+    elif kind == "fhir_api":
+        entry.setdefault("url", given)
+    elif "url_secret" not in entry:
+        return _of_database_url(entry, given)
+    return _made(entry)
+
+
+def _values(words: Sequence[str]) -> dict[str, Any]:
+    values = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            sign = ""
+        if not sign:
+            raise SourcesError(
+                found=f"SET={name}… is no word with its value",
+                expected="SET=word=value, the value as in a sources.yml",
+                action="write it like SET=encoding=cp1252; several with spaces between, in one pair of quotes",
+            )
+    return values
+
+
+def _of_database_url(entry: dict[str, Any], url: str) -> Source:
+    """A database by its URL, or by the file that SQLite keeps it in. A URL with a password in it is refused."""
+    if _PASSWORD.search(url):
+        raise SourcesError(
+            found="a database URL with a password in it, which other users of this machine can see",
+            expected="the URL in a file of PLUMBLINE_SECRETS_DIR",
+            action="write the URL to a file there and name it: SET=url_secret=name",
+        )
+    if not _ADDRESS.match(url):
+        if not Path(url).is_file():
+            raise SourcesError(
+                found=f"there is no file {url}, and it is no database URL",
+                expected="a SQLite file, a URL such as postgresql+psycopg://reader@host/name, or SET=url_secret=name",
+                action="correct it",
+            )
+        url = f"sqlite:///{Path(url).resolve()}"
+    source = _made({**entry, "url_secret": _TOLD})
+    return replace(source, options=replace(source.options, url_told=url))
+
+
+_TOLD = "told_on_the_command_line"
+
+
+def _made(entry: dict[str, Any]) -> Source:
+    try:
+        return make_source(entry, Path(), "the command")
+    except SourcesError as problem:
+        told = problem.found.partition(": ")[2].replace(f"source {entry['name']}: ", "")
+        module = reader_of_kind(entry["kind"])
+        raise SourcesError(
+            found=f"kind {entry['kind']} cannot be read like this: {told}",
+            expected=f"the words that the head of {module} shows",
+            action="give them: CONTRACT=contract.yml, TIMEZONE=zone, any other as SET=word=value",
+        ) from None
+
+
+def reader_of_kind(kind: str) -> str:
+    """The file whose head explains a kind."""
+    return kinds()[kind].__name__.replace(".", "/") + ".py"
+
+
+@contextmanager
+def at_hand(source: Source, tell: Callable[[str], None]) -> Iterator[Source]:
+    """The source with its files in a folder: its own, or for a kind that is asked a private one that is gone afterwards.
+
+    ``tell`` gets what the source left out. Raises PullError where it does not answer.
+    """
+    if not hasattr(reader_of(source), "pull"):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="plumbline-") as folder:
+        pulled, notes = pull_whole(source, Path(folder), _secret, _today(), _counting(tell))
+        for note in notes:
+            tell(f"note: {note}")
+        yield pulled
+
+
+def _counting(tell: Callable[[str], None]) -> Callable[..., None]:
+    """Progress in numbers as a line every few seconds."""
+    told_at = time.monotonic()
+
+    def count(**numbers: int) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at > _EVERY_SECONDS:
+            told_at = time.monotonic()
+            whole = numbers.pop("of", None)
+            parts = [f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items()]
+            tell("  " + ", ".join(parts) + (f" ({whole:,} in all)" if whole is not None else ""))
+
+    return count
+
+
+_EVERY_SECONDS = 3.0
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _secret(name: str) -> str:
+    folder = os.environ.get("PLUMBLINE_SECRETS_DIR") or str(
+        Path(os.environ.get("PLUMBLINE_HOME") or ".local") / "secrets"
+    )
+    try:
+        return (Path(folder) / name).read_text().strip()
+    except (OSError, ValueError) as cause:
+        raise SecretError(
+            found=f"the secret {name} cannot be read ({type(cause).__name__})",
+            expected=f"a readable file {name} in {folder}",
+            action="write it there, or name the right folder with PLUMBLINE_SECRETS_DIR",
+        ) from None
