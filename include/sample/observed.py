@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from include.privacy.tokens import Tokeniser
 from include.sample.score import Estimate, Refusal
+from include.sources.database import ENDINGS
 
 HOT_SCHEMAS = (
     "intake",
@@ -31,13 +33,18 @@ ALSO = re.compile(r"\(also: ([a-z0-9_, ]+)\)")
 def fetch_refusals(books: psycopg.Connection, night: date) -> list[Refusal]:
     """Return the night's quarantine, places as numbers; 0 is a whole file or batch."""
     rows = books.execute(
-        """select source, dataset, coalesce(object_sha256, ''), coalesce(place, ''), reason_code, records, found
-           from quality.quarantine where night = %s and scope <> 'batch'""",
+        """select q.source, dataset, coalesce(object_sha256, ''), coalesce(place, ''), reason_code, records, found,
+                  coalesce(landed.hint ->> 'role', '')
+           from quality.quarantine q
+           left join lifecycle.landing_object landed on (landed.source, landed.sha256) = (q.source, q.object_sha256)
+           where night = %s and scope <> 'batch'""",
         (night,),
     ).fetchall()
     return [
-        Refusal(source, dataset, sha256, _place(place), reason, records, _also(found))
-        for source, dataset, sha256, place, reason, records, found in rows
+        Refusal(
+            source, dataset, sha256, _place(place), reason, records, _also(found), f"{dataset}{ENDINGS.get(role, '')}"
+        )
+        for source, dataset, sha256, place, reason, records, found, role in rows
     ]
 
 
@@ -115,6 +122,19 @@ def iterate_texts(connection: psycopg.Connection, schemas: tuple[str, ...]) -> I
         with connection.cursor(name="texts") as cursor:
             for (value,) in cursor.execute(query):
                 yield f"{schema}.{table}.{column}", value
+
+
+def fetch_note_texts(books: psycopg.Connection, tokeniser: Tokeniser, notes: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the de-identified text that the night made of each of the key's notes, by document."""
+    of_token = {
+        tokeniser.id_token(row["source"], "DocumentReference", row["document"]): row["document"] for row in notes
+    }
+    rows = books.execute(
+        """select resource.resource_id::text, made.text from restricted.document_text made
+           inner join raw.resource using (record_id) where resource.resource_id::text = any(%s) and made.text is not null""",
+        [list(of_token)],
+    ).fetchall()
+    return {of_token[token]: text for token, text in rows}
 
 
 def fetch_drift(books: psycopg.Connection, night: date) -> list[dict[str, Any]]:
