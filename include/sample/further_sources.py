@@ -60,6 +60,8 @@ class FurtherSources:
 def write_later(out: Path, key: AnswerKey, known: Block, day: int, night: date) -> dict[str, dict[str, int]]:
     """What the wards send and the pharmacy changes by `day` nights later; pictures and notes bring nothing new."""
     folder = out / ward.SOURCE
+    if not folder.is_dir():  # a sample made before there were such sources
+        return {}
     for path in folder.iterdir():
         path.unlink()
     feed = ward.Feed(folder, key, suffix=f"_{night:%Y%m%d}")
