@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from include.sample import pharmacy, radiology, transcription, ward
+from include.sample import pharmacy, radiology, transcription, ward, ward_stays
 from include.sample.answer_key import AnswerKey
 from include.sample.block import Block
 from include.sample.telling import NUMBER
@@ -36,7 +36,7 @@ class FurtherSources:
         """Write what they know of some people of a block; return who is known, by position."""
         numbers: dict[int, dict[str, str]] = defaultdict(dict)
         links: dict[int, dict[str, str]] = defaultdict(dict)
-        for at, found in ward.write_block(self._feed, block).items():
+        for at, found in ward_stays.write_block(self._feed, block).items():
             numbers[at] |= found
             links[at] |= dict.fromkeys(found, NUMBER)
         for source, told in (
@@ -65,6 +65,6 @@ def write_later(out: Path, key: AnswerKey, known: Block, day: int, night: date) 
     for path in folder.iterdir():
         path.unlink()
     feed = ward.Feed(folder, key, suffix=f"_{night:%Y%m%d}")
-    ward.write_later(feed, known, day, night)
+    ward_stays.write_later(feed, known, day, night)
     feed.close()
     return {pharmacy.SOURCE: pharmacy.change(out / pharmacy.SOURCE, key, day)}

@@ -1,4 +1,4 @@
-"""Writing the sample: people block by block to both hospitals' files, and the answer key beside them."""
+"""Writing the sample: people block by block to the files of every source, and the answer key beside them."""
 
 import shutil
 from dataclasses import dataclass
