@@ -4,6 +4,7 @@ Classes are those of 45 CFR 164.514(b)(2) that notes bear: patient, relative and
 security numbers, mail, addresses, dates, and ages over 89. Each is written in another way from note to note.
 """
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,22 +14,40 @@ from include.sample.block import Block
 from include.sample.identities import Identity
 from include.sample.places import PLACES
 
-PATIENT, RELATIVE, CLINICIAN, PHONE, MRN = (
-    "patient name",
-    "relative's name",
-    "clinician's name",
-    "telephone",
-    "record number",
+PATIENT, RELATIVE, CLINICIAN, PHONE = "patient name", "relative's name", "clinician's name", "telephone"
+MRN, SSN, EMAIL, ADDRESS = "record number", "social security number", "mail address", "address"
+DATE, AGE = "date", "age over 89"
+
+# Sentences by turns; what stands in braces is an identifier.
+OPENINGS = (
+    "Patient: {inverted}   {mrn}   DOB: {born}\nDate of service: {day}",
+    "{full} is seen on {day} for a cough. {mrn}.",
+    "RE: {capitals}, born {born}, {mrn}",
+    "Mr. {family} came in on {day} with a sprained ankle.",
+    "Dictated {day}. {initialled} reports less pain.",
 )
-SSN, EMAIL, ADDRESS, DATE, AGE = "social security number", "mail address", "address", "date", "age over 89"
+FINDINGS = (
+    "Gait short-stepped as in Parkinson disease; no Graves ophthalmopathy.",
+    "Bell palsy resolved. Chest X-ray without acute findings; will repeat if symptoms may recur.",
+    "Lungs clear, abdomen soft. Long discussion about diet: rice, brown bread, little salt.",
+    "Murphy sign negative, Foley removed, Glasgow coma scale 15. Hand strength good.",
+    "Babinski absent on both sides. Continue current doses; blood pressure 128/76, BMI 27.4.",
+)
+KIN = (
+    "Discussed with {contact}, the contact person.",
+    "The {kinship}, {relative}, will help at home.",
+    "Lives with {kinship} {relative_given}.",
+)
+STAFF = (
+    "Seen with Dr. {clinician_family}.",
+    "Referred to {clinician}, MD.",
+    "Dr {clinician_initialled} agrees.",
+    "Cosigned by {clinician}, RN.",
+)
+CALLS = ("Call {phone} with results.", "Cell: {phone};", "Reach at {phone}.", "tel {phone} after five.", "Phone {phone} or leave a message.")  # fmt: skip
+NUMBERS = ("SSN {ssn}.", "Social security number: {ssn}.", "SS# {ssn}.")
 RELATIONS = (("wife", 0), ("husband", 1), ("daughter", 0), ("son", 1), ("mother", 0), ("brother", 1), ("sister", 0))
-CLINICIANS = (
-    ("Ottilie", "Vance"),
-    ("Bertram", "Okonkwo"),
-    ("Saoirse", "Delacroix"),
-    ("Anselm", "Huang"),
-    ("Mirela", "Petrov"),
-)
+CLINICIANS = (("Ottilie", "Vance"), ("Bertram", "Okonkwo"), ("Saoirse", "Delacroix"), ("Anselm", "Huang"), ("Mirela", "Petrov"))  # fmt: skip
 MONTHS = (
     "January",
     "February",
@@ -43,142 +62,117 @@ MONTHS = (
     "November",
     "December",
 )
-FINDINGS = (
-    "Gait short-stepped as in Parkinson disease; no Graves ophthalmopathy.",
-    "Bell palsy resolved. Chest X-ray without acute findings; will repeat if symptoms may recur.",
-    "Lungs clear, abdomen soft. Long discussion about diet: rice, brown bread, little salt.",
-    "Murphy sign negative, Foley removed, Glasgow coma scale 15. Hand strength good.",
-    "Babinski absent on both sides. Continue current doses; blood pressure 128/76, BMI 27.4.",
-)
+_BRACES = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An identifier as a note writes it. `plant` is its kind in the key's list of identifiers ('' for what proves nothing alone),
+    `whole` what to look for there; `before` is said before it and identifies nobody."""
+
+    written: str
+    kind: str
+    plant: str = ""
+    whole: str = ""
+    before: str = ""
 
 
 @dataclass
 class Dictated:
-    """A note: its text, its day, and the identifiers in it as [start, end, class]; `planted` are those a leak scan can look for."""
+    """A note: its text, its day, and the identifiers in it as (start, end, class); `planted` are those a leak scan can look for."""
 
     day: str
     text: str = ""
     spans: list[tuple[int, int, str]] = field(default_factory=list)
     planted: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def say(self, words: str) -> "Dictated":
-        """Add words that identify nobody."""
-        self.text += words
-        return self
+    def say(self, sentence: str, mentions: dict[str, Mention]) -> None:
+        """Add a sentence with its identifiers."""
+        for place, part in enumerate(_BRACES.split(sentence)):
+            if place % 2:
+                self._mention(mentions[part])
+            else:
+                self.text += part
 
-    def name(self, value: str, kind: str, plant: str = "", whole: str = "") -> "Dictated":
-        """Add an identifier of a class; `plant` is its kind in the key's list of identifiers, `whole` what to look for there."""
+    def _mention(self, said: Mention) -> None:
+        self.text += said.before
         start = len(self.text)
-        self.text += value
-        self.spans.append((start, len(self.text), kind))
-        if plant:
-            self.planted.append((plant, whole or value, f"note, {kind}"))
-        return self
+        self.text += said.written
+        self.spans.append((start, len(self.text), said.kind))
+        if said.plant:
+            self.planted.append((said.plant, said.whole or said.written, f"note, {said.kind}"))
 
 
 def dictate(block: Block, at: int, turn: int) -> Dictated:
     """Return the note number `turn` about person `at`; the ways of writing go round with it."""
     who, people = block.identities[at], block.people
-    day = people.night - 5 - turn * 3 % 120
+    day, age = people.night - 5 - turn * 3 % 120, int(people.age[at])
+    relation, sex = RELATIONS[turn % len(RELATIONS)]
+    mentions = {
+        **_patient(who),
+        **_numbers(who, turn),
+        **_others(who, turn, sex),
+        "address": _address(who, PLACES[people.place[at]].city, turn),
+        "day": Mention(_date_as(turn, day), DATE),
+        "born": Mention(_date_as(turn + 1, people.birth[at]), DATE),
+        "next": Mention(_date_as(turn + 2, day + 30), DATE),
+        "age": Mention(str(age), AGE),
+    }
+    sentences = [
+        OPENINGS[turn % len(OPENINGS)] + (" The patient is {age} years old." if age > 89 else ""),
+        f"\n\nEXAM: {FINDINGS[turn % len(FINDINGS)]}\n\nPLAN: " + KIN[turn % len(KIN)].replace("{kinship}", relation),
+        STAFF[turn % len(STAFF)],
+        CALLS[turn % len(CALLS)],
+        NUMBERS[turn // 2 % len(NUMBERS)] if turn % 2 == 0 and who.ssn else "",
+        "Portal messages go to {email}." if turn % 3 != 1 else "",
+        "Lives at {address}." if turn % 2 else "Home: {address}.",
+        "Follow-up on {next}.\n",
+    ]
     note = Dictated(str(day))
-    _open(note, who, turn, day, str(people.birth[at]), int(people.age[at]))
-    note.say("\n\nEXAM: ").say(FINDINGS[turn % len(FINDINGS)]).say("\n\nPLAN: ")
-    _mention_relative(note, who, turn)
-    _mention_clinician(note, turn)
-    _mention_numbers(note, who, turn)
-    _mention_place(note, who, PLACES[people.place[at]].city, turn)
-    note.say("Follow-up on ").name(_date_as(turn + 2, day + 30), DATE).say(".\n")
+    note.say(" ".join(filter(None, sentences)), mentions)
     return note
 
 
-def _open(note: Dictated, who: Identity, turn: int, day: np.datetime64, birth: str, age: int) -> None:
-    number = _number_as(turn, who.north_mrn)
-    born = _date_as(turn + 1, np.datetime64(birth))
-    match turn % 5:
-        case 0:
-            note.say("Patient: ").name(f"{who.family}, {who.given}", PATIENT, "inverted_name")
-            note.say("   ").say(number[0]).name(number[1], MRN, "north_mrn", who.north_mrn).say("   DOB: ").name(
-                born, DATE
-            )
-            note.say("\nDate of service: ").name(_date_as(turn, day), DATE)
-        case 1:
-            note.name(f"{who.given} {who.family}", PATIENT, "full_name").say(" is seen on ").name(
-                _date_as(turn, day), DATE
-            )
-            note.say(" for a cough. ").say(number[0]).name(number[1], MRN, "north_mrn", who.north_mrn).say(".")
-        case 2:
-            note.say("RE: ").name(
-                f"{who.given.upper()} {who.family.upper()}", PATIENT, "full_name", f"{who.given} {who.family}"
-            )
-            note.say(", born ").name(born, DATE).say(", ").say(number[0]).name(
-                number[1], MRN, "north_mrn", who.north_mrn
-            )
-        case 3:
-            title = "Mrs. " if turn % 2 else "Mr. "
-            note.say(title).name(who.family, PATIENT).say(" came in on ").name(_date_as(turn, day), DATE).say(
-                " with a sprained ankle."
-            )
-        case _:
-            note.say("Dictated ").name(_date_as(turn, day), DATE).say(". ").name(
-                f"{who.given} {who.middle[:1]}. {who.family}", PATIENT
-            )
-            note.say(" reports less pain.")
-    if age > 89:
-        note.say(" The patient is ").name(f"{age}", AGE).say(" years old.")
+def _patient(who: Identity) -> dict[str, Mention]:
+    return {
+        "full": Mention(who.full_name, PATIENT, "full_name"),
+        "capitals": Mention(who.full_name.upper(), PATIENT, "full_name", who.full_name),
+        "inverted": Mention(f"{who.family}, {who.given}", PATIENT, "inverted_name"),
+        "family": Mention(who.family, PATIENT),
+        "initialled": Mention(f"{who.given} {who.middle[:1]}. {who.family}", PATIENT),
+        "contact": Mention(f"{who.contact_given} {who.family}", RELATIVE, "contact_name"),
+    }
 
 
-def _mention_relative(note: Dictated, who: Identity, turn: int) -> None:
-    relation, sex = RELATIONS[turn % len(RELATIONS)]
-    given = names.GIVEN["white"][sex][turn * 5 % 16]
-    if turn % 3 == 0:
-        note.say("Discussed with ").name(f"{who.contact_given} {who.family}", RELATIVE, "contact_name").say(
-            ", the contact person. "
-        )
-    elif turn % 3 == 1:
-        other = _other_family(who, turn)
-        note.say(f"The {relation}, ").name(f"{given} {other}", RELATIVE, "relative_name").say(", will help at home. ")
-    else:
-        note.say(f"Lives with {relation} ").name(given, RELATIVE).say(". ")
+def _numbers(who: Identity, turn: int) -> dict[str, Mention]:
+    label, number = _number_as(turn, who.north_mrn)
+    phone = "".join(filter(str.isdigit, who.phone))
+    mail = who.email if turn % 4 else who.email.upper()
+    return {
+        "mrn": Mention(number, MRN, "north_mrn", who.north_mrn, before=label),
+        "phone": Mention(_phone_as(turn, phone), PHONE, "phone", who.phone),
+        "ssn": Mention(_ssn_as(turn // 2, who.ssn), SSN, "ssn", who.ssn),
+        "email": Mention(mail, EMAIL, "email", who.email),
+    }
 
 
-def _other_family(who: Identity, turn: int) -> str:
-    others = [name for name in names.FAMILY["white"] if name != who.family]
-    return others[turn * 7 % len(others)]
-
-
-def _mention_clinician(note: Dictated, turn: int) -> None:
+def _others(who: Identity, turn: int, sex: int) -> dict[str, Mention]:
+    """A relative of another name, and somebody who treats the patient; neither stands in any record."""
     given, family = CLINICIANS[turn % len(CLINICIANS)]
-    match turn % 4:
-        case 0:
-            note.say("Seen with Dr. ").name(family, CLINICIAN).say(". ")
-        case 1:
-            note.say("Referred to ").name(f"{given} {family}", CLINICIAN).say(", MD. ")
-        case 2:
-            note.say("Dr ").name(f"{given[0]}. {family}", CLINICIAN).say(" agrees. ")
-        case _:
-            note.say("Cosigned by ").name(f"{given} {family}", CLINICIAN).say(", RN. ")
+    kin = names.GIVEN["white"][sex][turn * 5 % 16]
+    other = [name for name in names.FAMILY["white"] if name != who.family]
+    return {
+        "relative": Mention(f"{kin} {other[turn * 7 % len(other)]}", RELATIVE, "relative_name"),
+        "relative_given": Mention(kin, RELATIVE),
+        "clinician": Mention(f"{given} {family}", CLINICIAN),
+        "clinician_family": Mention(family, CLINICIAN),
+        "clinician_initialled": Mention(f"{given[0]}. {family}", CLINICIAN),
+    }
 
 
-def _mention_numbers(note: Dictated, who: Identity, turn: int) -> None:
-    phone = "".join(letter for letter in who.phone if letter.isdigit())
-    note.say(("Call ", "Cell: ", "Reach at ", "tel ", "Phone ")[turn % 5]).name(
-        _phone_as(turn, phone), PHONE, "phone", who.phone
-    )
-    note.say((" with results. ", "; ", ". ", " after five. ", " or leave a message. ")[turn % 5])
-    if turn % 2 == 0 and who.ssn:
-        note.say(("SSN ", "Social security number: ", "SS# ")[turn // 2 % 3]).name(
-            _ssn_as(turn // 2, who.ssn), SSN, "ssn", who.ssn
-        ).say(". ")
-    if turn % 3 != 1:
-        mail = who.email if turn % 4 else who.email.upper()
-        note.say("Portal messages go to ").name(mail, EMAIL, "email", who.email).say(". ")
-
-
-def _mention_place(note: Dictated, who: Identity, city: str, turn: int) -> None:
-    if turn % 2:
-        note.say("Lives at ").name(f"{who.street}, {city}", ADDRESS, "street", who.street).say(". ")
-    elif who.postal_code:
-        note.say("Home: ").name(f"{who.street}, {city} {who.postal_code}", ADDRESS, "street", who.street).say(". ")
+def _address(who: Identity, city: str, turn: int) -> Mention:
+    code = f" {who.postal_code}" if turn % 2 == 0 and who.postal_code else ""
+    return Mention(f"{who.street}, {city}{code}", ADDRESS, "street", who.street)
 
 
 def _number_as(turn: int, number: str) -> tuple[str, str]:
