@@ -81,8 +81,9 @@ def score_notes(planted: Iterable[Mapping[str, Any]], made: Mapping[str, str]) -
 
 
 def find_replaced(text: str, made: str) -> list[Span] | None:
-    """The spans of `text` that `made` has tags for; None where `made` cannot have come of it."""
-    pieces = _TAG.split(made)
+    """The spans of `text` that `made` has tags for; None where `made` cannot have come of it. Blanks at the end do not count."""
+    text = text.rstrip()
+    pieces = _TAG.split(made.rstrip())
     literals, labels = pieces[::2], pieces[1::2]
     if not text.startswith(literals[0]):
         return None

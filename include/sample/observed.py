@@ -27,6 +27,13 @@ HOT_SCHEMAS = (
 )
 WARM_SCHEMAS = ("clinical", "measures", "equity", "governance")
 TEXT_TYPES = ("text", "character varying", "jsonb", "json", "ARRAY", "name")
+REASON_KINDS = {
+    "is stale": "stale_source",
+    "changed its shape": "drift",
+    "is held back": "held_back_batch",
+    "of export errors": "export_errors",
+    "have the key of another row": "duplicate_key",
+}
 ALSO = re.compile(r"\(also: ([a-z0-9_, ]+)\)")
 
 
@@ -143,6 +150,18 @@ def fetch_drift(books: psycopg.Connection, night: date) -> list[dict[str, Any]]:
         "select source, missing, stale, age_days, drift from lifecycle.source_state where night = %s", (night,)
     ).fetchall()
     return [dict(zip(("source", "missing", "stale", "age_days", "drift"), row, strict=True)) for row in rows]
+
+
+def fetch_reasons(books: psycopg.Connection, night: date) -> set[tuple[str, str]]:
+    """Return why the night is not green as (source, kind as the key calls it); what the key has no word for stays a sentence."""
+    row = books.execute("select reasons from lifecycle.night where night = %s", (night,)).fetchone()
+    return {reason_of(reason["text"]) for reason in (row[0] if row else ())}
+
+
+def reason_of(text: str) -> tuple[str, str]:
+    """The source and the kind of a reason."""
+    source = text.removeprefix("optional source ").removeprefix("required source ").split(" ")[0].rstrip(":")
+    return source, next((kind for words, kind in REASON_KINDS.items() if words in text), text)
 
 
 def fetch_verdict(books: psycopg.Connection, night: date) -> str | None:

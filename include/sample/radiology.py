@@ -182,7 +182,7 @@ def _write_broken(archive: Archive, block: Block, told: Telling, number: str) ->
 
 
 def _write_unborn(archive: Archive, block: Block, told: Telling) -> None:
-    """Somebody born on a day that does not exist: refused, and with them the study that then is nobody's."""
+    """Somebody born on a day that does not exist: refused; the study stays, since its patient was delivered (decisions/0183)."""
     number, study = f"X99{told.at:06d}", _uid(block, told.at, "unborn study")
     content = _file(
         block, told, number, 0, 0, StudyInstanceUID=study, SOPInstanceUID=_uid(block, told.at, "unborn instance"),
@@ -190,4 +190,3 @@ def _write_unborn(archive: Archive, block: Block, told: Telling) -> None:
     )  # fmt: skip
     name = archive.add(content, number, study)
     archive.note("birth_date_unreadable", PLAUSIBILITY, name, 1)
-    archive.note("subject_unknown", PLAUSIBILITY, name, 2)

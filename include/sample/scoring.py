@@ -24,6 +24,7 @@ from include.sample.observed import (
     fetch_groups,
     fetch_links,
     fetch_note_texts,
+    fetch_reasons,
     fetch_refusals,
     fetch_verdict,
     iterate_texts,
@@ -74,6 +75,8 @@ class NightScore:
     notes: NoteScore
     expected_verdict: str
     verdict: str | None
+    reasons_missing: set[tuple[str, str]]
+    reasons_unplanted: set[tuple[str, str]]
 
     def failures(self) -> list[str]:
         """Return what is not as it should be, one sentence each; empty where all is well."""
@@ -84,6 +87,10 @@ class NightScore:
         missed = [score for score in told_gaps if not score.is_covered]
         compared, differing = self.groups
         told = {
+            f"reasons of the key that the night does not name: {sorted(self.reasons_missing)}": bool(
+                self.reasons_missing
+            ),
+            f"reasons that nobody planted: {sorted(self.reasons_unplanted)}": bool(self.reasons_unplanted),
             f"verdict is {self.verdict}, the key says {self.expected_verdict}": self.verdict != self.expected_verdict,
             f"{len(self.counts)} counts differ from the key": bool(self.counts),
             f"structural defects found: {structural}": structural is not None and structural < LEAST_STRUCTURAL,
@@ -123,7 +130,10 @@ class NightScore:
             "Groups": tables.group_table(*self.groups),
             "Identifiers": tables.leak_table(self.leaks),
             "Inequalities": tables.gap_table(self.gaps),
-            "Verdict": f"{self.verdict}, and the key says {self.expected_verdict}",
+            "Verdict": f"{self.verdict}, and the key says {self.expected_verdict}; its reasons are "
+            + (
+                "not those of the key" if self.reasons_missing or self.reasons_unplanted else "exactly those of the key"
+            ),
         }
         return "\n\n".join(f"{title}\n{text}" for title, text in parts.items())
 
@@ -152,7 +162,7 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
         pairs = score_pairs(tokens_of(persons, tokeniser), map(frozenset, fetch_links(books).values()))
         left = score_outcomes(books, outcomes, tokeniser)
         read = score_notes(notes, fetch_note_texts(books, tokeniser, notes))
-        verdict = fetch_verdict(books, night)
+        verdict, reasons = fetch_verdict(books, night), fetch_reasons(books, night)
     with connect("analyst", "warm", settings) as marts:
         gaps = score_gaps(key.get("disparities", ()), fetch_estimates(marts, night.year))
         leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
@@ -160,9 +170,11 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
     leaks += search_texts(iterate_files(settings.home), index)
     leaks += search_texts(iterate_airflow(settings), index)
     sources = score_sources(key["defects"], refusals)
+    planted = {(row["source"], row["kind"]) for row in key["amber_reasons"]}
     return NightScore(
-        defects, sources, unplanted, counts, leaks, gaps, groups, pairs, left, read, key["verdict"], verdict
-    )
+        defects, sources, unplanted, counts, leaks, gaps, groups, pairs, left, read, key["verdict"], verdict,
+        reasons_missing=planted - reasons, reasons_unplanted=reasons - planted,
+    )  # fmt: skip
 
 
 def keys_until(key_folder: Path) -> list[Path]:

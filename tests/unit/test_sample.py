@@ -221,6 +221,7 @@ def test_the_night_is_to_end_amber_and_the_key_says_why(key: dict) -> None:
         "stale_source",
         "drift",
         "export_errors",
+        "duplicate_key",
     }
 
 
