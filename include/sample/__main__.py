@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m include.sample", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    make = commands.add_parser("make", help="write both hospitals' deliveries of one night and the answer key")
+    make = commands.add_parser("make", help="write every source's delivery of one night and the answer key")
     make.add_argument(
         "--out", type=Path, required=True, help="folder to write to; what an earlier run wrote is replaced"
     )

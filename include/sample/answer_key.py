@@ -10,6 +10,7 @@ import orjson
 
 from include.sample.delivery import Counts
 
+LINES = ("identifiers", "persons", "outcomes", "notes")  # lists that go straight to a file each
 QUARANTINED, DUPLICATE, AMBER, LOADED = "quarantined", "duplicate", "amber", "loaded"
 
 
@@ -66,7 +67,7 @@ class AnswerKey:
         """Make the folder empty and ready."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self._lines = {name: (self.folder / f"{name}.jsonl").open("wb") for name in ("identifiers", "persons")}
+        self._lines = {name: (self.folder / f"{name}.jsonl").open("wb") for name in LINES}
 
     def add_identifier(self, found: PlantedIdentifier) -> None:
         """Write one identifier down."""
@@ -76,6 +77,14 @@ class AnswerKey:
     def add_person(self, row: dict[str, Any]) -> None:
         """Write down under which ids a person is known, and how that can be found out."""
         self._lines["persons"].write(orjson.dumps(row) + b"\n")
+
+    def add_outcome(self, row: dict[str, Any]) -> None:
+        """Write down what must hold in the end of what was corrected, merged, cancelled or overtaken."""
+        self._lines["outcomes"].write(orjson.dumps(row) + b"\n")
+
+    def add_note(self, row: dict[str, Any]) -> None:
+        """Write down a note's text with where its identifiers stand."""
+        self._lines["notes"].write(orjson.dumps(row) + b"\n")
 
     def add_defect(self, defect: Defect) -> None:
         """Write a defect down and count it."""

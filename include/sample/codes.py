@@ -95,6 +95,11 @@ FINDINGS = {
     "heart_rate": Finding("8867-4", "Heart rate", "/min", "vital-signs", 0),
     "temperature": Finding("8310-5", "Body temperature", "Cel", "vital-signs"),
 }
+# What the wards' results are called and measured in, by LOINC code.
+LOINC_RESULTS = {
+    finding.loinc: (finding.display.partition(" [")[0], finding.unit)
+    for finding in (FINDINGS["creatinine"], FINDINGS["hemoglobin"])
+}
 UNMEASURED = ("2160-0", "718-7", "8302-2")  # no measure rests on them, so later nights may correct and delete them
 BLOOD_PRESSURE = ("85354-9", "Blood pressure panel with all children optional")
 LAB_PANEL = ("51990-0", "Basic metabolic panel - Blood")

@@ -5,6 +5,7 @@ from typing import Any
 from include.sample import codes
 from include.sample.clock import TIMEZONE
 from include.sample.contract_words import PATIENT, column, mapping, sealed, source_id, table, text, when
+from include.sample.ward_messages import AUTHORITY
 
 
 def geo_contract() -> dict[str, Any]:
@@ -70,7 +71,8 @@ def registry_contract() -> dict[str, Any]:
 
 
 def sources_file() -> dict[str, Any]:
-    """Return sources.yml of the sample: two hospitals, the state's registry (optional, and stale), populations."""
+    """Return sources.yml of the sample: two hospitals, the state's registry (optional, and stale), populations, and a small
+    source of every further kind."""
     return {
         "owner": "data engineering",
         "sources": [
@@ -101,5 +103,30 @@ def sources_file() -> dict[str, Any]:
                 "max_age_days": 14,
             },
             {"name": "geo", "kind": "csv", "path": "geo", "contract": "geo/contract.yml", "required": False},
+            {
+                "name": "ward",
+                "kind": "hl7v2",
+                "path": "ward",
+                "timezone": TIMEZONE,
+                "assigning_authorities": {AUTHORITY: codes.NORTH_MRN},
+                "max_record_bytes": 200_000,
+            },
+            {
+                "name": "pharmacy",
+                "kind": "database",
+                "sqlite_file": "pharmacy/pharmacy.sqlite",
+                "contract": "pharmacy/contract.yml",
+                "timezone": TIMEZONE,
+            },
+            {"name": "radiology", "kind": "dicom", "path": "radiology", "timezone": TIMEZONE},
+            {
+                "name": "transcription",
+                "kind": "clinical_notes",
+                "path": "transcription",
+                "patient_id": {"manifest": "notes.csv"},
+                "identifier_system": codes.NORTH_MRN,
+                "type": {"system": codes.LOINC, "code": "11506-3", "display": "Progress note"},
+                "max_record_bytes": 200_000,
+            },
         ],
     }

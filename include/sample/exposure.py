@@ -9,7 +9,7 @@ from typing import Any
 NUMBER = re.compile(r"\(?\d{3}\)?[ .-]?\d{3}[ .-]\d{4}|\d{3}-\d{2}-\d{4}|[A-Za-z]*-?[0-9a-f]{8,}")
 MAIL = re.compile(r"[\w.+'-]+@[\w.-]+")
 WORD = re.compile(r"[\w'’-]+")
-NAME_KINDS = ("full_name", "inverted_name", "contact_name", "street", "file_name")
+NAME_KINDS = ("full_name", "inverted_name", "contact_name", "relative_name", "street", "file_name")
 SINGLE_KINDS = ("given_name", "family_name")
 
 

@@ -80,7 +80,7 @@ def _identity(
     street = f"{1 + int(draw[1] * 990)} {_of(names.STREETS, draw[2])} {_of(names.STREET_KINDS, draw[3])}"
     changed = hospitals == NORTH + SOUTH and people.link[at] == LINKED_BY_NUMBER
     writes = _writes(people, at, numbers["mrn"][at])
-    south_family, south_given = _written(married if changed else family, given, writes)
+    south_family, south_given = write_otherwise(married if changed else family, given, writes)
     mail = f"{_plain(given)}.{_plain(family)}{numbers['mrn'][at] % 1000}@{_of(('example.com', 'example.org', 'example.net'), draw[4])}"
     return Identity(
         given=given,
@@ -112,8 +112,9 @@ def _writes(people: People, at: int, number: int) -> str:
     return ("family", "given", "swapped", "", "", "")[number % 6]
 
 
-def _written(family: str, given: str, writes: str) -> tuple[str, str]:
-    """Family and given name as somebody typed them: a letter left out, two letters swapped, or one name for the other."""
+def write_otherwise(family: str, given: str, writes: str) -> tuple[str, str]:
+    """Family and given name as somebody typed them: a letter left out ('family'), two letters swapped ('given'), one name for
+    the other ('swapped'); as they are for every other word."""
     if writes == "family":
         return family[:2] + family[3:], given
     if writes == "given":

@@ -1,4 +1,4 @@
-"""Writing the sample: people block by block to both hospitals' files, and the answer key beside them."""
+"""Writing the sample: people block by block to the files of every source, and the answer key beside them."""
 
 import shutil
 from dataclasses import dataclass
@@ -14,15 +14,18 @@ from include.sample.answer_key import AnswerKey
 from include.sample.block import Block, draw_block
 from include.sample.declarations import geo_contract, registry_contract, sources_file
 from include.sample.delivery import stamp
+from include.sample.further_sources import FOLDERS as FURTHER
+from include.sample.further_sources import FurtherSources
 from include.sample.odd_files import write_odd_files
 from include.sample.people import BLOCK
+from include.sample.pharmacy_contract import pharmacy_contract
 from include.sample.planted_identifiers import write_identifiers
 from include.sample.south_contract import south_contract
 from include.sample.truth import Truth
 
 DEFAULT_SEED, DEFAULT_PEOPLE, DEFAULT_NIGHT = 20261, 2_000, date(2026, 11, 22)
 MOST_PEOPLE = 20_000_000
-FOLDERS = ("north", "south", "registry", "geo")
+FOLDERS = ("north", "south", "registry", "geo", *FURTHER)
 
 
 class SampleError(PlumblineError):
@@ -62,6 +65,7 @@ def make_sample(request: Request) -> Path:
     export = north.Export(request.out / "north" / "fhir_bulk", request.night, key)
     extracts = south.Extracts(request.out / "south", key)
     registry = small_sources.Registry(request.out / "registry", key, request.night)
+    further = FurtherSources(request.out, key)
     north.write_directory(export)
     first = None
     for start in range(0, request.people, BLOCK):
@@ -70,9 +74,10 @@ def make_sample(request: Request) -> Path:
         north.write_block(export, block)
         south.write_block(extracts, block)
         registry.add_block(block)
-        write_identifiers(key, block)
+        write_identifiers(key, block, further.add_block(block))
         truth.add_block(block)
     registry.close()
+    further.close()
     _finish(request, key, truth, export, extracts, first)
     return request.out / "sources.yml"
 
@@ -82,7 +87,12 @@ def _finish(
 ) -> None:
     write_odd_files(export, first)
     export.write_deletions(
-        [f"Observation/obs-{request.seed:08x}{number:04x}" for number in range(2)], at=f"{request.night}T00:00:00Z"
+        [f"Observation/obs-{request.seed:08x}{number:04x}" for number in range(2)],
+        at=f"{request.night}T00:00:00Z",
+        broken={
+            "bad_delete": {"request": {"method": "DELETE", "url": "Observation"}},
+            "bad_entry": "Observation/obs-lost",
+        },
     )
     south.note_drift(extracts)
     south.write_referrals(extracts, first)
@@ -107,6 +117,7 @@ def write_declarations(out: Path) -> None:
         ("south/contract.yml", south_contract()),
         ("registry/contract.yml", registry_contract()),
         ("geo/contract.yml", geo_contract()),
+        ("pharmacy/contract.yml", pharmacy_contract()),
     ):
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (out / path).write_text(
@@ -122,8 +133,8 @@ class _PlainDumper(yaml.SafeDumper):
 
 
 def stamp_files(out: Path, night: date) -> None:
-    """Give the files of both hospitals the time of their delivery."""
-    for folder in ("north", "south"):
+    """Give the files of all but the two small sources the time of their delivery."""
+    for folder in ("north", "south", *FURTHER):
         for path in sorted((out / folder).rglob("*")):
             if path.is_file():
                 stamp(path, night)

@@ -15,6 +15,7 @@ from include.sample.codes import UNMEASURED
 from include.sample.csv_defects import line_of
 from include.sample.csv_tables import HEADERS, Row, table_rows
 from include.sample.fhir_defects import STRUCTURAL
+from include.sample.further_sources import write_later
 from include.sample.make import Request, SampleError, describe, stamp_files
 from include.sample.people import BLOCK, NEWCOMERS
 from include.sample.planted_identifiers import write_identifiers
@@ -29,7 +30,7 @@ CORRECTED, DELETED, REPEATED, LATE = 24, 8, 10, 12
 def make_next_night(request: Request) -> Path:
     """Replace the deliveries below `request.out` by those of `request.day` nights later; return the path of sources.yml.
 
-    The registry and the populations stay as they are. The key goes to `answer_key/day_<n>/`.
+    The registry, the populations, pictures and notes stay as they are. The key goes to `answer_key/day_<n>/`.
     """
     request.check()
     if not (request.out / "sources.yml").exists():
@@ -56,6 +57,7 @@ def make_next_night(request: Request) -> Path:
     changes = _Changes(known, request, night)
     changes.write_north(export)
     changes.write_south(extracts)
+    changes.made |= write_later(request.out, key, known, request.day, night)
     export.close()
     extracts.close()
     stamp_files(request.out, night)

@@ -1,21 +1,22 @@
 """The north's delivery: a FHIR R4 Bulk Data export with its manifest, its deletions, and what is wrong with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 import orjson
 
 from include.sample import fhir_care, fhir_people, fhir_visits
-from include.sample.answer_key import AnswerKey, Defect, PlantedIdentifier
+from include.sample.answer_key import AMBER, QUARANTINED, AnswerKey, Defect, PlantedIdentifier
 from include.sample.block import Block
 from include.sample.codes import UNMEASURED
 from include.sample.defect_plan import plan_defects
 from include.sample.delivery import DeliveredFile
-from include.sample.fhir_defects import BY_KIND, SAME_ID, kinds_for
+from include.sample.fhir_defects import BY_KIND, SAME_ID, STRUCTURAL, kinds_for
 from include.sample.randomness import stream
 from include.sample.traps import MOST_TRAPS, identifier, traps_for
 
@@ -48,6 +49,7 @@ class Export:
     key: AnswerKey
     files: dict[str, DeliveredFile] = field(default_factory=dict)
     manifest: list[tuple[str, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def file(self, resource_type: str) -> DeliveredFile:
         """The file of a type, opened when first asked for."""
@@ -90,15 +92,31 @@ class Export:
             )
         )
 
-    def write_deletions(self, references: list[str], *, at: str) -> None:
-        """Write the bundle of deletions, one line."""
+    def write_deletions(self, references: list[str], *, at: str, broken: Mapping[str, Any] | None = None) -> None:
+        """Write the bundle of deletions, one line. `broken` are entries that say no deletion, by their kind of defect."""
         entries = [{"request": {"method": "DELETE", "url": reference}} for reference in references]
+        for kind, entry in (broken or {}).items():
+            entries.append(entry)
+            self.key.counts[SOURCE, DATASET].received += 1
+            self.key.add_defect(
+                Defect(kind, STRUCTURAL, SOURCE, DATASET, "deleted.ndjson.gz", len(entries), QUARANTINED, (kind,))
+            )
         bundle = {"resourceType": "Bundle", "type": "transaction", "timestamp": at, "entry": entries}
         file = DeliveredFile(self.folder / "deleted.ndjson.gz")
         file.write(orjson.dumps(bundle))
         file.close()
         self.key.hashes[SOURCE, "deleted.ndjson.gz"] = file.sha256
         self.key.counts[SOURCE, DATASET].received += len(references)
+
+    def write_errors(self, outcomes: list[dict]) -> None:
+        """Write what the server could not export: no records, so the night says that the export is not whole."""
+        name = "errors.ndjson"
+        (self.folder / name).write_bytes(b"".join(orjson.dumps(outcome) + b"\n" for outcome in outcomes))
+        self.errors.append(name)
+        self.key.amber.append({"kind": "export_errors", "source": SOURCE})
+        self.key.add_defect(
+            Defect("export_errors", "shape", SOURCE, DATASET, name, 0, AMBER, ("export_errors",), records=0)
+        )
 
     def close(self) -> None:
         """Close all files and write the manifest; it names what the folder holds."""
@@ -113,7 +131,7 @@ class Export:
             "deleted": [{"type": "Bundle", "url": "deleted.ndjson.gz"}]
             if (self.folder / "deleted.ndjson.gz").exists()
             else [],
-            "error": [],
+            "error": [{"type": "OperationOutcome", "url": name} for name in self.errors],
         }
         (self.folder / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
 

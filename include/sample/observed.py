@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from include.privacy.tokens import Tokeniser
 from include.sample.score import Estimate, Refusal
+from include.sources.database import ENDINGS
 
 HOT_SCHEMAS = (
     "intake",
@@ -25,19 +27,31 @@ HOT_SCHEMAS = (
 )
 WARM_SCHEMAS = ("clinical", "measures", "equity", "governance")
 TEXT_TYPES = ("text", "character varying", "jsonb", "json", "ARRAY", "name")
+REASON_KINDS = {
+    "is stale": "stale_source",
+    "changed its shape": "drift",
+    "is held back": "held_back_batch",
+    "of export errors": "export_errors",
+    "have the key of another row": "duplicate_key",
+}
 ALSO = re.compile(r"\(also: ([a-z0-9_, ]+)\)")
 
 
 def fetch_refusals(books: psycopg.Connection, night: date) -> list[Refusal]:
     """Return the night's quarantine, places as numbers; 0 is a whole file or batch."""
     rows = books.execute(
-        """select source, dataset, coalesce(object_sha256, ''), coalesce(place, ''), reason_code, records, found
-           from quality.quarantine where night = %s and scope <> 'batch'""",
+        """select q.source, dataset, coalesce(object_sha256, ''), coalesce(place, ''), reason_code, records, found,
+                  coalesce(landed.hint ->> 'role', '')
+           from quality.quarantine q
+           left join lifecycle.landing_object landed on (landed.source, landed.sha256) = (q.source, q.object_sha256)
+           where night = %s and scope <> 'batch'""",
         (night,),
     ).fetchall()
     return [
-        Refusal(source, dataset, sha256, _place(place), reason, records, _also(found))
-        for source, dataset, sha256, place, reason, records, found in rows
+        Refusal(
+            source, dataset, sha256, _place(place), reason, records, _also(found), f"{dataset}{ENDINGS.get(role, '')}"
+        )
+        for source, dataset, sha256, place, reason, records, found, role in rows
     ]
 
 
@@ -117,12 +131,37 @@ def iterate_texts(connection: psycopg.Connection, schemas: tuple[str, ...]) -> I
                 yield f"{schema}.{table}.{column}", value
 
 
+def fetch_note_texts(books: psycopg.Connection, tokeniser: Tokeniser, notes: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the de-identified text that the night made of each of the key's notes, by document."""
+    of_token = {
+        tokeniser.id_token(row["source"], "DocumentReference", row["document"]): row["document"] for row in notes
+    }
+    rows = books.execute(
+        """select resource.resource_id::text, made.text from restricted.document_text made
+           inner join raw.resource using (record_id) where resource.resource_id::text = any(%s) and made.text is not null""",
+        [list(of_token)],
+    ).fetchall()
+    return {of_token[token]: text for token, text in rows}
+
+
 def fetch_drift(books: psycopg.Connection, night: date) -> list[dict[str, Any]]:
     """Return per source whether it was missing or stale, and its drifted columns."""
     rows = books.execute(
         "select source, missing, stale, age_days, drift from lifecycle.source_state where night = %s", (night,)
     ).fetchall()
     return [dict(zip(("source", "missing", "stale", "age_days", "drift"), row, strict=True)) for row in rows]
+
+
+def fetch_reasons(books: psycopg.Connection, night: date) -> set[tuple[str, str]]:
+    """Return why the night is not green as (source, kind as the key calls it); what the key has no word for stays a sentence."""
+    row = books.execute("select reasons from lifecycle.night where night = %s", (night,)).fetchone()
+    return {reason_of(reason["text"]) for reason in (row[0] if row else ())}
+
+
+def reason_of(text: str) -> tuple[str, str]:
+    """The source and the kind of a reason."""
+    source = text.removeprefix("optional source ").removeprefix("required source ").split(" ")[0].rstrip(":")
+    return source, next((kind for words, kind in REASON_KINDS.items() if words in text), text)
 
 
 def fetch_verdict(books: psycopg.Connection, night: date) -> str | None:

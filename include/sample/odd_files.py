@@ -1,4 +1,4 @@
-"""Two odd files of the north's export: one named after a patient, one cut off in transfer."""
+"""Odd files of the north's export: one named after a patient, one cut off in transfer, and what the server could not export."""
 
 import numpy as np
 import orjson
@@ -14,13 +14,14 @@ LOST_FILE = "Procedure.002.ndjson.gz"
 
 
 def write_odd_files(export: Export, block: Block) -> None:
-    """Write both, about one of the block's patients; a block without any in the north gets none."""
+    """Write them, about one of the block's patients; a block without any in the north gets none."""
     known = [
         at for at in np.flatnonzero(block.people.hospitals & NORTH).tolist() if block.identities[at].family.isascii()
     ]
     if known:
         _write_named_file(export, block, known[0])
         _write_cut_file(export, block, known[0])
+        _write_errors(export, block, known[0])
 
 
 def _write_named_file(export: Export, block: Block, at: int) -> None:
@@ -69,3 +70,16 @@ def _write_cut_file(export: Export, block: Block, at: int) -> None:
             "truncated_gzip", STRUCTURAL, SOURCE, DATASET, LOST_FILE, 0, QUARANTINED, reasons, record="the whole file"
         )
     )
+
+
+def _write_errors(export: Export, block: Block, at: int) -> None:
+    """The server's words on what it left out name the patient."""
+    who = block.identities[at]
+    issue = {
+        "severity": "error",
+        "code": "exception",
+        "diagnostics": f"CarePlan of {who.full_name} ({who.north_mrn}) timed out",
+    }
+    export.write_errors([{"resourceType": "OperationOutcome", "issue": [issue]}])
+    planted = PlantedIdentifier(int(block.people.number[at]), "full_name", who.full_name, where="manifest error file")
+    export.key.add_identifier(planted)

@@ -1,10 +1,15 @@
 """Writing down every direct identifier of every person, in the form in which it was delivered."""
 
-from include.sample import names
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+
+from include.sample import names, ward
 from include.sample.answer_key import AnswerKey, PlantedIdentifier
 from include.sample.block import Block
+from include.sample.further_sources import Known
 from include.sample.people import LINKED_BY_NAME, LINKED_BY_NUMBER, NEWCOMERS, NORTH, OTHER_GENDER, SOUTH
 from include.sample.small_sources import registry_id
+from include.sample.telling import NONE
 
 _WORDS = {
     word.lower()
@@ -12,8 +17,8 @@ _WORDS = {
 }
 
 
-def write_identifiers(key: AnswerKey, block: Block) -> None:
-    """Write the identifiers of a block's people, and under which ids each hospital knows them."""
+def write_identifiers(key: AnswerKey, block: Block, further: Mapping[int, Known] | None = None) -> None:
+    """Write the identifiers of a block's people, and under which ids each source knows them."""
     ids = block.patient_ids
     for at, who in enumerate(block.identities):
         person, hospitals = int(block.people.number[at]), int(block.people.hospitals[at])
@@ -40,10 +45,10 @@ def write_identifiers(key: AnswerKey, block: Block) -> None:
                 known += [("family_name", who.south_family), ("full_name", f"{who.south_given} {who.south_family}")]
         for kind, value in known:
             key.add_identifier(PlantedIdentifier(person, kind, value, is_word=value.lower() in _WORDS))
-        key.add_person(_person_row(block, at, ids[at]))
+        key.add_person(_person_row(block, at, ids[at], (further or {}).get(at, Known({}, {}))))
 
 
-def _person_row(block: Block, at: int, north_id: str) -> dict:
+def _person_row(block: Block, at: int, north_id: str, further: Known) -> dict:
     """Under which ids a person is known, how the hospitals' records can meet, and which sources' records can at all."""
     who, hospitals = block.identities[at], int(block.people.hospitals[at])
     number = int(block.people.number[at])
@@ -53,12 +58,32 @@ def _person_row(block: Block, at: int, north_id: str) -> dict:
         "registry": registry_id(number, int(block.people.age[at])) if number < NEWCOMERS else None,
     }
     link = _link(block, at) if hospitals == NORTH + SOUTH else ""
+    meetings = [*_meetings(block, at, [name for name in ids if ids[name]], link), *_further_meetings(further)]
     return {
         "person": number,
         **ids,
+        **further.numbers,
         "link": link,
-        "groups": _groups(block, at, [name for name in ids if ids[name]], link),
+        "further_links": further.links,
+        "groups": groups_of(meetings),
     }
+
+
+def _further_meetings(further: Known) -> list[tuple[str, str]]:
+    """A further source's record meets the north's; one that was merged away meets the record that it became."""
+    merged = f"{ward.SOURCE}_merged"
+    return [
+        (ward.SOURCE if source == merged else "north", source) for source, link in further.links.items() if link != NONE
+    ]
+
+
+def groups_of(meetings: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Records that meet, directly or through others: the connected parts of the pairs."""
+    parts: list[set[str]] = []
+    for pair in meetings:
+        touched = [part for part in parts if part & set(pair)]
+        parts = [part for part in parts if part not in touched] + [set(pair).union(*touched)]
+    return sorted(sorted(part) for part in parts)
 
 
 def _link(block: Block, at: int) -> str:
@@ -73,8 +98,8 @@ def _link(block: Block, at: int) -> str:
     return words.get((by_number, by_name), "none")
 
 
-def _groups(block: Block, at: int, sources: list[str], link: str) -> list[list[str]]:
-    """Sources whose records of the person can be joined, step by step; the registry knows no number."""
+def _meetings(block: Block, at: int, sources: list[str], link: str) -> list[tuple[str, str]]:
+    """Pairs of the hospitals and the registry whose records of the person can be joined; the registry knows no number."""
     who = block.identities[at]
     by_name = [
         source
@@ -82,10 +107,8 @@ def _groups(block: Block, at: int, sources: list[str], link: str) -> list[list[s
         if _has_whole_name(block, at)
         and (source != "south" or (who.south_family, who.south_given) == (who.family, who.given))
     ]
-    joined = set(by_name) if len(by_name) > 1 else set()
-    if link.startswith("number") or link == "likeness":
-        joined = joined | {"north", "south"} if joined & {"north", "south"} or not joined else joined
-    return [sorted(joined)] if joined else []
+    by_number = [("north", "south")] if link.startswith("number") or link == "likeness" else []
+    return [*combinations(by_name, 2), *by_number]
 
 
 def _has_whole_name(block: Block, at: int) -> bool:

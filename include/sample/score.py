@@ -14,7 +14,10 @@ import orjson
 
 from include.sample.answer_key import QUARANTINED
 
-SOURCES_WITH_PEOPLE = ("north", "south", "registry")
+# Columns of the key's persons -> source whose record it is; the wards know some people twice, until a merge.
+RECORDS = {name: name for name in ("north", "south", "registry", "ward", "pharmacy", "radiology", "transcription")} | {
+    "ward_merged": "ward"
+}
 TENTH = 0.1001  # person-years are published to one decimal
 
 
@@ -22,7 +25,7 @@ TENTH = 0.1001  # person-years are published to one decimal
 class Refusal:
     """One row of quarantine: where it stands (file by hash, place as in the key), why, and how many records it stands for.
 
-    `also` are further rules that the record failed.
+    `also` are further rules that the record failed. `file` is what a pull called the file, which the key knows by no hash.
     """
 
     source: str
@@ -32,6 +35,12 @@ class Refusal:
     reason_code: str
     records: int = 1
     also: tuple[str, ...] = ()
+    file: str = ""
+
+    @property
+    def places(self) -> tuple[tuple[str, int], ...]:
+        """What the key may call its place."""
+        return (self.file_sha256, self.place), (f"{self.source}/{self.file}", self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,28 @@ class KindScore:
     @property
     def precision(self) -> float | None:
         """Share of the refusals for this reason that were planted; None where nothing was refused."""
+        refused = self.right_reason + self.false_alarms
+        return self.right_reason / refused if refused else None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceScore:
+    """One source: kinds of defects, how many were planted, refused for the right reason, and refusals where nothing was planted."""
+
+    source: str
+    kinds: int
+    planted: int
+    right_reason: int
+    false_alarms: int
+
+    @property
+    def recall(self) -> float:
+        """Share of the planted that was refused for the right reason."""
+        return self.right_reason / self.planted
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the refusals that hit a planted defect; None where nothing was refused."""
         refused = self.right_reason + self.false_alarms
         return self.right_reason / refused if refused else None
 
@@ -143,6 +174,8 @@ def read_key(folder: Path) -> dict[str, Any]:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a JSON lines file."""
+    if not path.exists():
+        return []
     with path.open("rb") as lines:
         return [orjson.loads(line) for line in lines]
 
@@ -154,21 +187,41 @@ def score_defects(
 
     Only defects that have to end in quarantine take part; duplicates and drift are judged by counts.
     """
-    by_place = {(refusal.file_sha256, refusal.place): refusal for refusal in refusals}
+    refusals = list(refusals)
+    by_place = {place: refusal for refusal in refusals for place in refusal.places}
     planted = [row for row in planted if row["handling"] == QUARANTINED]
-    places = {(row["file_sha256"], row["place"]) for row in planted}
-    unplanted = [refusal for place, refusal in sorted(by_place.items()) if place not in places]
+    places = {place_of(row) for row in planted}
+    met = {refusal.places[0]: refusal for refusal in refusals}
+    unplanted = [refusal for _, refusal in sorted(met.items()) if not places.intersection(refusal.places)]
     alarms = Counter(refusal.reason_code for refusal in unplanted)
     grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
     for row in planted:
         grouped[row["family"], row["kind"]].append(row)
     scores = []
     for (family, kind), rows in sorted(grouped.items()):
-        found = [(row, by_place[place]) for row in rows if (place := (row["file_sha256"], row["place"])) in by_place]
+        found = [(row, by_place[place]) for row in rows if (place := place_of(row)) in by_place]
         right = sum(_is_right(row, refusal) for row, refusal in found)
         reasons = {reason for row in rows for reason in row["reason_codes"]}
         scores.append(KindScore(kind, family, len(rows), len(found), right, sum(alarms[reason] for reason in reasons)))
     return scores, unplanted
+
+
+def place_of(row: Mapping[str, Any]) -> tuple[str, int]:
+    """Where the key says that a defect stands: the file by its hash, or by its name where the night makes it."""
+    return row["file_sha256"] or f"{row['source']}/{row['file']}", row["place"]
+
+
+def score_sources(planted: Iterable[Mapping[str, Any]], refusals: Iterable[Refusal]) -> list[SourceScore]:
+    """Return planted defects, those refused for the right reason and false alarms of each source."""
+    planted, refusals = list(planted), list(refusals)
+    scores = []
+    for source in sorted({row["source"] for row in planted if row["handling"] == QUARANTINED}):
+        kinds, unplanted = score_defects(
+            (row for row in planted if row["source"] == source), (each for each in refusals if each.source == source)
+        )
+        counts = (sum(getattr(kind, word) for kind in kinds) for word in ("planted", "right_reason"))
+        scores.append(SourceScore(source, len(kinds), *counts, false_alarms=len(unplanted)))
+    return scores
 
 
 def _is_right(row: Mapping[str, Any], refusal: Refusal) -> bool:
@@ -264,12 +317,12 @@ def score_pairs(
 ) -> dict[str, float | int | None]:
     """Return pairwise precision and recall of people recognised across the sources.
 
-    `persons` are rows of the key with an id (or token) per source, and `groups`: which of them their records allow to be
+    `persons` are rows of the key with an id (or token) per column of RECORDS, and `groups`: which of them their records allow to be
     recognised as one person. `linked` are sets of such ids that the platform holds for one person.
     """
     true_pairs, tellable, made = set(), set(), set()
     for row in persons:
-        true_pairs |= _pairs(row[source] for source in SOURCES_WITH_PEOPLE if row.get(source))
+        true_pairs |= _pairs(row[record] for record in RECORDS if row.get(record))
         for group in row["groups"]:
             tellable |= _pairs(row[source] for source in group)
     for ids in linked:

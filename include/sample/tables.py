@@ -4,7 +4,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from include.sample.coverage import Covered
-from include.sample.score import CountScore, GapScore, GroupScore, KindScore, Refusal, precision_of, recall_of
+from include.sample.note_score import NoteScore
+from include.sample.outcomes_left import OutcomeScore
+from include.sample.score import (
+    CountScore,
+    GapScore,
+    GroupScore,
+    KindScore,
+    Refusal,
+    SourceScore,
+    precision_of,
+    recall_of,
+)
 
 
 def lay_out(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -59,6 +70,35 @@ def defect_table(scores: Sequence[KindScore], unplanted: Sequence[Refusal]) -> s
         or "none"
     )
     return f"{table}\n\nrecall: {totals}; precision of all refusals: {_cell(precision_of(scores, unplanted))}; refused without a plant: {alarms}"
+
+
+def source_table(scores: Sequence[SourceScore]) -> str:
+    """Return detection per source."""
+    rows = [
+        (each.source, each.kinds, each.planted, each.right_reason, each.false_alarms, each.recall, each.precision)
+        for each in scores
+    ]
+    return lay_out(("source", "kinds", "planted", "right reason", "false alarms", "recall", "precision"), rows)
+
+
+def outcome_lines(scores: Sequence[OutcomeScore]) -> str:
+    """Return how many stays and results are left as their last message says."""
+    lines = [
+        f"{each.right} of {each.planted} {each.of}s are left as corrections, merges and late arrivals say"
+        for each in scores
+    ]
+    return "\n".join(lines) or "nothing was corrected, merged or overtaken"
+
+
+def note_table(score: NoteScore) -> str:
+    """Return recall and precision of the planted notes by class of identifier."""
+    if not score.notes:
+        return "no notes were planted" if not score.missing else f"{score.missing} notes have no text"
+    header = ("class of identifier", "planted", "whole", "recall", "precision of its class")
+    return (
+        f"{lay_out(header, score.rows())}\n\n{score.notes} notes: recall {score.measure.recall():.4f}, "
+        f"precision {score.measure.precision:.4f}, in characters; without a text: {score.missing}"
+    )
 
 
 def gap_table(scores: Sequence[GapScore]) -> str:

@@ -87,7 +87,7 @@ def _of_database_url(entry: dict[str, Any], url: str) -> Source:
             )
         url = f"sqlite:///{Path(url).resolve()}"
     source = _made({**entry, "url_secret": _TOLD})
-    return replace(source, options=replace(source.options, url_told=url))
+    return replace(source, options=replace(source.options, told=url))
 
 
 _TOLD = "told_on_the_command_line"

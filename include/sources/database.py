@@ -2,7 +2,8 @@
 
   - name: east
     kind: database
-    url_secret: east_database             # file in PLUMBLINE_SECRETS_DIR that holds the SQLAlchemy URL
+    url_secret: east_database             # file in PLUMBLINE_SECRETS_DIR that holds the SQLAlchemy URL; or, of an SQLite file,
+    sqlite_file: east/east.sqlite         # which has no password: its path, relative to sources.yml
     contract: east.yml                    # tables with 'from' (see the head of contracts.py), each with a key
     timeout_seconds: 60                   # to connect
     query_minutes: 60                     # a statement may take, where the database can be told
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from include.sources.registry import Source
 
 HAS_CONTRACT = True
-WORDS = {"url_secret", "timeout_seconds", "query_minutes", "tries", "wait_seconds"}
+WORDS = {"url_secret", "sqlite_file", "timeout_seconds", "query_minutes", "tries", "wait_seconds"}
 # Word -> (least, most, default).
 _NUMBERS = {
     "timeout_seconds": (1, 3600, 60),
@@ -57,24 +58,33 @@ ENDINGS = {"data": ".rows.ndjson", "deleted": ".gone.ndjson", "doubles": ".doubl
 
 @dataclass(frozen=True, slots=True)
 class DatabaseOptions:
-    """How a database is reached. The URL itself is in a secret file."""
+    """How a database is reached. The URL itself is in a secret file, unless none is needed."""
 
     url_secret: str
     timeout_seconds: int
     query_minutes: int
     tries: int
     wait_seconds: float
-    url_told: str | None = None  # in the secret's place, for a command that was told the URL; it holds no password
+    told: Path | str | None = (
+        None  # where no secret is needed: an SQLite file, or a URL without a password told to a command
+    )
 
 
 def read_options(entry: dict, where: str, folder: Path, complaints: Complaints) -> DatabaseOptions:
     """The entry's own words; what is wrong goes to ``complaints``."""
-    if not is_secret_name(entry.get("url_secret")):
+    file = entry.get("sqlite_file")
+    if file is not None and ("url_secret" in entry or not isinstance(file, str) or not file):
+        complaints.add(
+            f"{where}: 'sqlite_file' is no path, or stands beside 'url_secret'; one of both says where to read"
+        )
+    elif file is None and not is_secret_name(entry.get("url_secret")):
         complaints.add(
             f"{where}: 'url_secret' does not name a file in PLUMBLINE_SECRETS_DIR with the SQLAlchemy URL (never the URL itself)"
         )
     return DatabaseOptions(
-        str(entry.get("url_secret")), **{word: _number(entry, word, where, complaints) for word in _NUMBERS}
+        str(entry.get("url_secret")),
+        **{word: _number(entry, word, where, complaints) for word in _NUMBERS},
+        told=folder / file if isinstance(file, str) else None,
     )
 
 

@@ -58,7 +58,8 @@ class Plan:
 def open_snapshot(source: Source, secret: Callable[[str], str]) -> Iterator[Snapshot]:
     """Connect, and hold one moment of the database. Raises PullError where it cannot be reached, SettingsError for its URL."""
     options: DatabaseOptions = source.options
-    engine = _engine(options, options.url_told or secret(options.url_secret))
+    told = options.told or secret(options.url_secret)
+    engine = _engine(options, sa.URL.create("sqlite", database=str(told)) if isinstance(told, Path) else told)
     try:
         with _connect(engine, options) as connection:
             _begin(connection, options)
@@ -190,9 +191,9 @@ def _value_free() -> Iterator[None]:
         ) from None
 
 
-def _engine(options: DatabaseOptions, text: str) -> sa.Engine:
+def _engine(options: DatabaseOptions, said: str | sa.URL) -> sa.Engine:
     try:
-        url = sa.make_url(text)
+        url = sa.make_url(said)
         if url.get_backend_name() == "sqlite":
             return sa.create_engine(url, creator=_open_sqlite(url, options), poolclass=NullPool, hide_parameters=True)
         return sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=_connect_args(url, options))

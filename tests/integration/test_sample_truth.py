@@ -43,6 +43,10 @@ def test_two_nights_on_the_sample_end_as_the_answer_key_says(sample: Path) -> No
     compared, differing = first.groups
     assert compared > 80 and not differing
     assert first.verdict == first.expected_verdict == "amber"
+    assert not first.reasons_missing and not first.reasons_unplanted
+    assert {each.source for each in first.sources} >= {"ward", "pharmacy", "radiology", "transcription"}
+    assert [each.of for each in first.outcomes if each.right == each.planted > 5] == ["result", "stay"]
+    assert first.notes.missing == 0 and first.notes.measure.recall() >= 0.99 and first.notes.measure.precision >= 0.95
     assert first.failures() in ([], [sentence for sentence in first.failures() if "are hidden" in sentence])
 
     make_next_night(Request(sample, people=PEOPLE, night=NIGHT, day=1))
@@ -50,6 +54,7 @@ def test_two_nights_on_the_sample_end_as_the_answer_key_says(sample: Path) -> No
     second = scored_night(NIGHT + timedelta(days=1), sample / "answer_key" / "day_1")
     assert not second.counts and not second.unplanted and not second.leaks
     assert second.verdict == second.expected_verdict == "amber"
+    assert not second.reasons_missing and not second.reasons_unplanted
     assert creatinine_rows() != before, "late and deleted results changed nothing"
 
 

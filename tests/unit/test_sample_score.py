@@ -6,6 +6,7 @@ import pytest
 
 from include.sample.coverage import measure_coverage
 from include.sample.exposure import IdentifierIndex, search_texts
+from include.sample.planted_identifiers import groups_of
 from include.sample.score import (
     Estimate,
     Refusal,
@@ -16,6 +17,7 @@ from include.sample.score import (
     score_gaps,
     score_groups,
     score_pairs,
+    score_sources,
 )
 from include.sample.tables import defect_table, gap_table, group_table
 
@@ -64,6 +66,30 @@ def test_a_defect_counts_as_found_where_it_stands_and_as_right_for_its_reason() 
 def test_a_further_rule_that_a_record_failed_counts_as_a_right_reason() -> None:
     scores, _ = score_defects([planted("nul", 3)], [refusal(3, "other", also=("nul",))])
     assert scores[0].right_reason == 1
+
+
+def test_a_defect_in_what_a_pull_made_is_found_by_the_file_s_name() -> None:
+    row = planted("duplicate_key", 2) | {"file_sha256": "", "source": "pharmacy", "file": "fills.doubles.ndjson"}
+    seen = Refusal("pharmacy", "fills", "bb", 2, "duplicate_key", file="fills.doubles.ndjson")
+    scores, unplanted = score_defects(
+        [row], [seen, seen.__class__("pharmacy", "fills", "cc", 2, "nul", file="fills.rows.ndjson")]
+    )
+    assert scores[0].right_reason == 1 and [each.reason_code for each in unplanted] == ["nul"]
+
+
+def test_sources_are_scored_apart() -> None:
+    key = [planted("nul", place) | {"source": source} for place, source in ((3, "north"), (4, "ward"))]
+    found = [refusal(3, "nul"), Refusal("ward", "resource", "aa", 9, "nul")]
+    scores = {each.source: (each.planted, each.right_reason, each.false_alarms) for each in score_sources(key, found)}
+    assert scores == {"north": (1, 1, 0), "ward": (1, 0, 1)}
+
+
+def test_records_that_meet_through_others_are_one_group() -> None:
+    pairs = [("north", "ward"), ("ward", "ward_merged"), ("south", "registry"), ("pharmacy", "north")]
+    assert groups_of(pairs) == [["north", "pharmacy", "ward", "ward_merged"], ["registry", "south"]]
+    assert groups_of([*pairs, ("south", "north")]) == [
+        ["north", "pharmacy", "registry", "south", "ward", "ward_merged"]
+    ]
 
 
 def test_counts_that_differ_are_named() -> None:

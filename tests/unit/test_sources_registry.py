@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sqlite3
+import textwrap
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from include.sources.declared import DeclarationError, read_yaml
-from include.sources.registry import SourcesError, find_source, kinds, load_sources
+from include.sources.pulling import PullJob, Unbooked
+from include.sources.registry import SourcesError, find_source, kinds, load_sources, reader_of
 
 
 def write(folder: Path, text: str) -> Path:
@@ -115,3 +118,39 @@ def test_an_unknown_source_is_an_error_that_names_the_known_ones(tmp_path):
     sources = load_sources(write(tmp_path, "sources: [{name: north, kind: fhir_bulk, path: x}]"))
     with pytest.raises(SourcesError, match="no source is named south; expected one of north"):
         find_source(sources, "south")
+
+
+@pytest.mark.parametrize(
+    "words", ["", "sqlite_file: 3, ", "sqlite_file: '', ", "sqlite_file: a.sqlite, url_secret: east, "]
+)
+def test_a_database_says_in_one_way_where_it_is(tmp_path, words):
+    path = write(tmp_path, f"sources: [{{name: east, kind: database, {words}contract: east.yml}}]")
+    with pytest.raises(SourcesError, match="'sqlite_file' is no path|'url_secret' does not name a file"):
+        load_sources(path)
+
+
+def test_an_sqlite_file_is_read_without_a_secret(tmp_path):
+    with sqlite3.connect(tmp_path / "east.sqlite") as database:
+        database.execute("create table rooms (id text, beds integer)")
+        database.executemany("insert into rooms values (?, ?)", [("r1", 2), ("r2", 4)])
+    contract = """
+        owner: x
+        tables:
+          rooms:
+            from: {table: rooms}
+            data_class: population_metrics
+            key: [id]
+            columns: {id: {type: text, class: reference_data}, beds: {type: integer, class: reference_data}}
+            maps: []
+    """
+    (tmp_path / "east.yml").write_text(textwrap.dedent(contract))
+    (source,) = load_sources(
+        write(tmp_path, "sources: [{name: east, kind: database, sqlite_file: east.sqlite, contract: east.yml}]")
+    )
+    reader, folder = reader_of(source), tmp_path / "pulled"
+    folder.mkdir()
+    pulled = reader.pull(
+        source, PullJob(folder, date(2026, 11, 22), Unbooked(), lambda name: pytest.fail(name), lambda **_: None)
+    )
+    assert pulled.reached and not pulled.notes
+    assert (folder / "rooms.rows.ndjson").read_text().count("\n") == 3

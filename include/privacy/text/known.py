@@ -35,6 +35,7 @@ class Known:
     identifiers: tuple[str, ...] = ()
     addresses: tuple[tuple[str, ...], ...] = ()
     dates: tuple[str, ...] = ()
+    particles: frozenset[str] = frozenset()
     _deletions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -43,11 +44,12 @@ def know(
 ) -> Known:
     """Prepare what is known: names of the patient, relatives and providers; numbers and contacts; address lines, towns; ISO dates."""
     names = [name for name in names if isinstance(name, str)]
-    parts, initials = set(), set()
+    parts, initials, particles = set(), set(), set()
     for name in names:
         words = [fold(word) for word in _PARTS.findall(name)]
         words = [word for word in words if word not in TITLES and word not in CREDENTIALS]
         parts.update(word for word in words if len(word) > 1 and word not in PARTICLES)
+        particles.update(word for word in words if word in PARTICLES)
         if len(words) > 1:
             initials.add("".join(word[0] for word in words))
             parts.add("".join(words[-2:]))
@@ -61,6 +63,7 @@ def know(
         ),
         addresses=tuple({tuple(_words(text)) for text in addresses if isinstance(text, str)}),
         dates=tuple({text for text in dates if isinstance(text, str)}),
+        particles=frozenset(particles),
         _deletions={form: part for part in parts if len(part) >= _TYPO_FROM for form in _shortened(part)},
     )
 
@@ -109,10 +112,17 @@ def _names(note: Note, known: Known) -> Iterator[Span]:
         start = (
             last_end
             if index == last + 1 and note.text[last_end : note.starts[index]] in (" ", ", ", "-")
-            else note.starts[index]
+            else note.starts[_with_particles(note, index, known)]
         )
         yield Span(start, note.ends[index], NAME, 9)
         last_end, last = note.ends[index], index
+
+
+def _with_particles(note: Note, index: int, known: Known) -> int:
+    """Where a name begins: 'de la' of Mrs de la Cruz goes with it, however it is written."""
+    while index and note.words[index - 1].lower() in known.particles and note.gap(index - 1) == " ":
+        index -= 1
+    return index
 
 
 def _is_ordinary(note: Note, index: int, low: str) -> bool:
