@@ -3,24 +3,20 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from include.sample import tables
-from include.sample.artefacts import iterate_airflow, iterate_files
-from include.sample.exposure import IdentifierIndex, search_texts
+from include.sample.counted import fetch_failed, recall_and_precision, score_counted
 from include.sample.observed import (
-    HOT_SCHEMAS,
-    WARM_SCHEMAS,
     fetch_counts,
     fetch_estimates,
     fetch_groups,
     fetch_links,
     fetch_refusals,
     fetch_verdict,
-    iterate_texts,
 )
 from include.sample.score import (
     SOURCES_WITH_PEOPLE,
@@ -39,6 +35,7 @@ from include.sample.score import (
     score_groups,
     score_pairs,
 )
+from include.sample.search import index_of, search_night
 from include.settings import Settings
 from include.warehouse.connect import OWNER, connect
 
@@ -60,6 +57,7 @@ class NightScore:
     pairs: dict[str, float | int | None]
     expected_verdict: str
     verdict: str | None
+    counted: list[KindScore] = field(default_factory=list)
 
     def failures(self) -> list[str]:
         """Return what is not as it should be, one sentence each; empty where all is well."""
@@ -69,6 +67,7 @@ class NightScore:
         wrong = [score for score in self.gaps if score.is_wrong]
         missed = [score for score in told_gaps if not score.is_covered]
         compared, differing = self.groups
+        counted = recall_and_precision(self.counted)
         told = {
             f"verdict is {self.verdict}, the key says {self.expected_verdict}": self.verdict != self.expected_verdict,
             f"{len(self.counts)} counts differ from the key": bool(self.counts),
@@ -76,6 +75,8 @@ class NightScore:
             f"implausible records found: {plausibility}": plausibility is not None
             and plausibility < LEAST_PLAUSIBILITY,
             f"precision of refusals: {precision}": precision is not None and precision < LEAST_PRECISION,
+            f"defects that checks counted, recall and precision: {counted}": counted is not None
+            and min(counted) < LEAST_PLAUSIBILITY,
             f"{sum(self.leaks.values())} planted identifiers stand in clear": bool(self.leaks),
             f"{len(wrong)} planted differences point the wrong way": bool(wrong),
             f"{len(self.gaps) - len(told_gaps)} of {len(self.gaps)} differences are hidden": len(told_gaps)
@@ -91,6 +92,7 @@ class NightScore:
     def __str__(self) -> str:
         parts = {
             "Defects": tables.defect_table(self.defects, self.unplanted),
+            "Defects let in and counted": tables.defect_table(self.counted, ()),
             "Counts": tables.count_table(self.counts),
             "People": tables.pair_line(self.pairs),
             "Groups": tables.group_table(*self.groups),
@@ -113,21 +115,17 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
     key = read_key(key_folder)
     known = keys_until(key_folder)
     persons = [row for folder in known for row in read_rows(folder / "persons.jsonl")]
-    index = IdentifierIndex.of(row for folder in known for row in read_rows(folder / "identifiers.jsonl"))
     with connect(OWNER, "hot", settings) as books:
         defects, unplanted = score_defects(key["defects"], fetch_refusals(books, night))
+        counted = score_counted(key["defects"], fetch_failed(books, night))
         counts = score_counts(key["counts"], fetch_counts(books, night))
-        leaks = search_texts(iterate_texts(books, HOT_SCHEMAS), index)
         groups = score_groups(key.get("true_rates", ()), fetch_groups(books, night.year))
         pairs = score_pairs(tokens_of(persons, settings), map(frozenset, fetch_links(books).values()))
         verdict = fetch_verdict(books, night)
     with connect("analyst", "warm", settings) as marts:
         gaps = score_gaps(key.get("disparities", ()), fetch_estimates(marts, night.year))
-        leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
-    settings = settings or Settings.from_environment(os.environ)
-    leaks += search_texts(iterate_files(settings.home), index)
-    leaks += search_texts(iterate_airflow(settings), index)
-    return NightScore(defects, unplanted, counts, leaks, gaps, groups, pairs, key["verdict"], verdict)
+    leaks = search_night(index_of(known), settings or Settings.from_environment(os.environ))
+    return NightScore(defects, unplanted, counts, leaks, gaps, groups, pairs, key["verdict"], verdict, counted)
 
 
 def keys_until(key_folder: Path) -> list[Path]:

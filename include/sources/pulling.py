@@ -151,23 +151,31 @@ class _Everything:
         return iter(())
 
 
-def read_pulled(source: Source, folder: Path, secret: Callable[[str], str], night: date) -> Iterator[Item]:
-    """Ask a source of a pulled kind for everything and yield it as a reader does, touching no database of ours.
+def pull_everything(source: Source, folder: Path, secret: Callable[[str], str], night: date) -> Source:
+    """Ask a source of a pulled kind for everything, touching no database of ours; returns the source as one that lies in ``folder``.
 
-    ``folder`` receives the files and is the caller's to delete. Raises PullError where the source does not answer, after its
-    notes were no help; what it left out is in the error or in ``Pulled.notes`` of the kind's own ``pull``.
+    ``folder`` receives the files and is the caller's to delete. Raises PullError where the source does not answer; what it
+    left out is in the error or in ``Pulled.notes`` of the kind's own ``pull``.
     """
     from include.sources.registry import reader_of
 
-    reader = reader_of(source)
     source = replace(source, path=folder)
-    pulled = reader.pull(source, PullJob(folder, night, Unbooked(), secret, lambda **numbers: None))
+    pulled = reader_of(source).pull(source, PullJob(folder, night, Unbooked(), secret, lambda **numbers: None))
     if not pulled.reached:
         raise PullError(
             found=f"source {source.name} did not answer: {'; '.join(pulled.notes) or 'nothing told why'}",
             expected="a source that can be asked",
             action="see that it is up and that its address and secrets are right, then try again",
         )
+    return source
+
+
+def read_pulled(source: Source, folder: Path, secret: Callable[[str], str], night: date) -> Iterator[Item]:
+    """The same, as a reader yields it."""
+    from include.sources.registry import reader_of
+
+    source = pull_everything(source, folder, secret, night)
+    reader = reader_of(source)
     for file in reader.list_files(source).files:
         if file.dataset:
             yield from reader.read(source, lambda file=file: file.path.open("rb"), file)
