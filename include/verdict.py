@@ -161,12 +161,13 @@ def read_facts(hot: psycopg.Connection, night: date) -> Facts:
 
 
 def _uncounted_marts(hot: psycopg.Connection, night: date) -> Iterator[str]:
-    """An error is never a pass: how many checks of the marts there are no counts of."""
+    """An error is never a pass: how many checks of marts and resolved persons there are no counts of."""
     (errors,) = hot.execute(
-        "select count(*) from quality.check_result where night = %s and stage = 'mart' and status = 'error'", [night]
+        "select count(*) from quality.check_result where night = %s and stage <> 'delivery' and status = 'error'",
+        [night],
     ).fetchone()
     if errors:
-        yield f"{errors} checks of the marts could not be counted; the report says which"
+        yield f"{errors} checks of the marts and of persons of several sources could not be counted; the report says which"
 
 
 # A retried task leaves a failed try behind; what counts is how its last try ended.

@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from include.quality.catalogue.check_types import read_check_types
 from include.quality.lineage_dbt import runs_of_dbt
 from include.quality.lineage_runs import Night, Run, Span, assertion, dataset_facets, events_of, input_of, output_of
 from include.settings import Settings
@@ -214,6 +215,10 @@ def _facets(checks: Iterable[Any], rows: int) -> dict[str, Any]:
 
 
 def _column(each: Any) -> str | None:
-    """The column that a check's name ends with: after the kind of record (or mart and table) and the check."""
+    """The column that a check's name ends with: after the kind of record (or mart and table) and the check. Checks of codes end with
+    the code."""
+    kind = read_check_types().get(each.check_name)
+    if kind is not None and kind.counted == "concepts":
+        return None
     rest = each.instance.partition(f"{each.check_name}.")[2]
     return rest.split("[")[0] or None

@@ -114,9 +114,9 @@ def assertion(
     actual: float | None = None,
 ) -> Any:
     """One check: ``expected`` is the share that may fail, ``actual`` the share that did; ``severity`` error stops the night."""
-    from openlineage.client.facet_v2.data_quality_assertions_dataset import Assertion
+    from openlineage.client.facet_v2 import data_quality_assertions_dataset as assertions
 
-    return Assertion(
+    return assertions.Assertion(
         assertion=kind, success=success, column=column, name=name, severity=severity,
         expected=None if expected is None else f"{float(expected):g}", actual=None if actual is None else f"{actual:.6g}",
     )  # fmt: skip

@@ -33,17 +33,17 @@ def assess_marts(night: date, settings: Settings | None = None) -> list[Result]:
         connect("checker", "hot", settings) as books,
     ):
         books.execute("select pg_advisory_xact_lock(hashtext('plumbline.assess'), hashtext(%s))", [marts.SOURCE])
-        agreeing = _agreement(settings)
+        delivered = _delivered(books, night)
+        agreeing = _agreement(delivered, settings)
         found = check_marts(books, night)
         results = [
             *_keep(books, marts.SOURCE, night, MART, found),
             *(each for source, own in agreeing.items() for each in _keep(books, source, night, RESOLVED, own)),
         ]
-        for source in _delivered(books, night):
+        for source in delivered:
             scores.score_source(books, night, source)
-        errors = sum(each.status == ERROR for each in results) + (not agreeing)
         counts = Counter(each.status for each in results)
-        progress.count(checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=errors)
+        progress.count(checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR])
         return results
 
 
@@ -54,13 +54,14 @@ def check_marts(books: psycopg.Connection, night: date) -> list[Result]:
     return found + list(custom.count(books, custom.of_stage(statements, MART)))
 
 
-def _agreement(settings: Settings | None) -> Mapping[str, list[Result]]:
+def _agreement(delivered: Sequence[str], settings: Settings | None) -> Mapping[str, list[Result]]:
+    """Results by source; errors of those that delivered tonight where they could not be compared."""
     try:
         with connect("transformer", "hot", settings) as hot:
             return agreement.count(hot)
     except psycopg.Error as problem:
         log.error("sources could not be compared: %s", problem.sqlstate or type(problem).__name__)
-        return {}
+        return {source: agreement.in_error(problem) for source in delivered}
 
 
 def _keep(books: psycopg.Connection, source: str, night: date, stage: str, found: Sequence[Result]) -> list[Result]:

@@ -17,7 +17,7 @@ import psycopg
 
 from include.lifecycle.policy import load_retention
 from include.quality.catalogue.check_types import FOLDER, Instance, is_share, read_check_types, refuse
-from include.quality.catalogue.results import RESOLVED, Result, result
+from include.quality.catalogue.results import RESOLVED, Problem, Result, error_of, result
 from include.quality.suites import read_yaml
 
 FILE = FOLDER / "agreement.yml"
@@ -60,6 +60,11 @@ def count(hot: psycopg.Connection) -> Mapping[str, list[Result]]:
     }
 
 
-def _result(instance: Instance, tested: int, failed: int) -> Result:
+def in_error(problem: psycopg.Error) -> list[Result]:
+    """Every trait as an error: it could not be compared."""
+    return [_result(instance, None, None, error_of(problem)) for instance in read_traits().values()]
+
+
+def _result(instance: Instance, tested: int | None, failed: int | None, error: Problem | None = None) -> Result:
     data_class = load_retention().class_of(instance.subject)
-    return replace(result(instance, tested, failed, data_class=data_class), stage=RESOLVED)
+    return replace(result(instance, tested, failed, error=error, data_class=data_class), stage=RESOLVED)
