@@ -21,7 +21,6 @@ START_ELEMENTS = {
     "MedicationRequest": "authoredOn",
     "DiagnosticReport": "effectiveDateTime",
     "AllergyIntolerance": "recordedDate",
-    "DocumentReference": "date",
 }
 CODE_ELEMENTS = {"MedicationRequest": "medicationCodeableConcept", "Immunization": "vaccineCode"}
 EVERY_TYPE = (
@@ -207,10 +206,6 @@ def _nested(resource: dict) -> bytes:
     return _dump(resource | {"language": "@@"}).replace(b'"@@"', b"[" * TOO_DEEP + b"]" * TOO_DEEP)
 
 
-def _beyond_numbers(resource: dict) -> bytes:
-    return _dump(resource | {"language": "@@"}).replace(b'"@@"', b"1e999")
-
-
 def _temperature(**changes: object) -> Callable[[dict], bytes]:
     """A body temperature at the time and in the visit of another finding; no measure looks at it."""
 
@@ -227,9 +222,11 @@ def _unit(code: str | None) -> Callable[[dict], dict]:
     return lambda resource: {"value": 36.8} | coded
 
 
-def _before_its_visit(resource: dict) -> str:
-    at = resource["effectiveDateTime"]
-    return f"{date.fromisoformat(at[:10]) - timedelta(days=DAYS_OUTSIDE)}{at[10:]}"
+def _before_its_visit(document: dict) -> bytes:
+    """A note without words, dated days before the visit that it belongs to."""
+    at = document["date"]
+    earlier = f"{date.fromisoformat(at[:10]) - timedelta(days=DAYS_OUTSIDE)}{at[10:]}"
+    return _dump(document | {"date": earlier, "content": [{"attachment": {"contentType": "text/plain"}}]})
 
 
 def _year_before(resource: dict) -> str:
@@ -242,7 +239,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 CATEGORIES = "http://terminology.hl7.org/CodeSystem/observation-category"
-DATED = ("Encounter", "Observation", "Immunization", "Procedure", "MedicationRequest", "DiagnosticReport", "DocumentReference", "AllergyIntolerance")  # fmt: skip
+DATED = ("Encounter", "Observation", "Immunization", "Procedure", "MedicationRequest", "DiagnosticReport", "AllergyIntolerance")  # fmt: skip
 
 
 def _counted(kind: str, types: tuple[str, ...], make: Callable[[dict], bytes], check: str) -> FhirDefect:
@@ -261,6 +258,7 @@ DEFECTS = (
     _counted("code_of_no_edition", ("Condition",), _concept("code", "L60.99", ICD10), "Condition.codeInTerminology.code_value"),
     _counted("drug_mistyped", ("MedicationRequest",), _concept("medicationCodeableConcept", "0860975", RXNORM),
              f"MedicationRequest.isStandardValidConcept.{RXNORM}"),
+    _counted("before_its_visit", ("DocumentReference",), _before_its_visit, "DocumentReference.withinVisitDates.happened_at"),
     FhirDefect("malformed_json", STRUCTURAL, EVERY_TYPE, _cut, ("malformed_json",)),
     FhirDefect("clinical_status_unknown", PLAUSIBILITY, WITH_CLINICAL_STATUS,
                _concept("clinicalStatus", "current", CLINICAL), ("clinical_status_unknown",)),
@@ -290,7 +288,6 @@ DEFECTS = (
     FhirDefect("lone_surrogate", STRUCTURAL, EVERY_TYPE, _bytes_inside(b"\\ud83d"), ("lone_surrogate",)),
     FhirDefect("missing_id", STRUCTURAL, EVERY_TYPE, _without("id"), ("missing_id",)),
     FhirDefect("bad_id", STRUCTURAL, EVERY_TYPE, lambda resource: _dump(resource | {"id": resource["id"] + "\n" * 3}), ("bad_id",)),
-    FhirDefect("number_out_of_range", STRUCTURAL, EVERY_TYPE, _beyond_numbers, ("number_out_of_range",)),
     FhirDefect("nested_too_deep", STRUCTURAL, EVERY_TYPE, _nested, ("nested_too_deep",)),
     FhirDefect("value_impossible_pressure", PLAUSIBILITY, ("Observation",), _pressure(900, 80), ("systolic_impossible",)),
     FhirDefect("value_impossible_diastolic", PLAUSIBILITY, ("Observation",), _pressure(128, 820), ("diastolic_impossible",)),
@@ -316,8 +313,6 @@ DEFECTS = (
              _temperature(category=[{"coding": [{"system": CATEGORIES, "code": "vitals"}]}]), "Observation.fkClass.category"),
     _counted("visit_unknown", ("Observation",), _temperature(encounter={"reference": "Encounter/enc-of-nobody"}),
              "Observation.isForeignKey.encounter_ref"),
-    _counted("before_its_visit", ("Observation",), _temperature(effectiveDateTime=_before_its_visit, issued=None),
-             "Observation.withinVisitDates.happened_at"),
     _counted("told_before_taken", ("Observation",), _temperature(issued=_year_before),
              "Observation.plausibleTemporalAfter.issued_at~happened_at"),
 )  # fmt: skip
