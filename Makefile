@@ -164,6 +164,10 @@ rejudge: $(STAMP) ## judge a night's results again under the thresholds of today
 	@: $(call need,DAY,make rejudge DAY=2026-11-22)
 	@$(PY) -m include.quality rejudge --night "$(DAY)"
 
+.PHONY: metrics
+metrics: $(STAMP) ## serve the last night's metrics for Prometheus until stopped: PORT=9464, on loopback (ADDRESS=0.0.0.0 for all)
+	@$(PY) -m include.quality metrics --port "$(or $(PORT),9464)" --address "$(or $(ADDRESS),127.0.0.1)"
+
 .PHONY: convert
 convert: $(STAMP) ## what a source would load, as files, touching no database: KIND=hl7v2 IN=path OUT=folder CONTRACT= TIMEZONE= SET=word=value
 	@$(PY) -m include.sources.convert --kind "$(KIND)" --in "$(IN)" --out "$(OUT)" $(if $(CONTRACT),--contract "$(CONTRACT)") \

@@ -26,6 +26,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     from include.nights import open_night
     from include.privacy.consent import refresh_opt_outs
     from include.privacy.text.notes import deidentify_notes
+    from include.quality.catalogue.after_build import assess_marts
     from include.quality.catalogue.assess import assess_batches
     from include.quality.gate import check_batch
     from include.quality.outward import tell_machines
@@ -41,7 +42,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
         batches: list[str] = []
         yield f"land {source.name}", lambda name=source.name: land_source(name, night)
         yield f"load {source.name}", lambda name=source.name, found=batches: found.extend(load_source(name, night))
-        yield f"assess {source.name}", lambda found=batches: assess_batches(found)
+        yield f"assess {source.name}", lambda found=batches: assess_batches(found, settings)
         yield (
             f"check {source.name}",
             lambda found=batches: found.__setitem__(
@@ -52,12 +53,14 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     yield "resolve", lambda: (resolve_persons(night), refresh_opt_outs(night))
     yield "notes", lambda: deidentify_notes(night, settings)
     yield "build", lambda: build_marts(night, settings)
+    yield "assess", lambda: assess_marts(night, settings)
     yield "audit", lambda: audit_candidate(night, settings)
     yield "publish", lambda: publish(night, settings)
     yield "plan", lambda: plan_night(night)
     yield "move", lambda: apply_plan(night)
     yield "close", lambda: close_night(night, settings)
-    yield "report", lambda: (write_report(night, settings), tell_machines(night, settings))
+    yield "report", lambda: write_report(night, settings)
+    yield "machines", lambda: tell_machines(night, settings)
 
 
 def run_night(night: date, settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -162,8 +162,18 @@ def read_facts(hot: psycopg.Connection, night: date) -> Facts:
         failed_steps=tuple((name, source, error) for name, source, state, error in steps if state != "done"),
         done_steps=frozenset(name for name, _, state, _ in steps if state == "done"),
         findings=tuple(findings),
-        alarms=tuple(said for (said,) in alarms),
+        alarms=(*(said for (said,) in alarms), *_uncounted_marts(hot, night)),
     )
+
+
+def _uncounted_marts(hot: psycopg.Connection, night: date) -> Iterator[str]:
+    """An error is never a pass: how many checks of marts and resolved persons there are no counts of."""
+    (errors,) = hot.execute(
+        "select count(*) from quality.check_result where night = %s and stage <> 'delivery' and status = 'error'",
+        [night],
+    ).fetchone()
+    if errors:
+        yield f"{errors} checks of the marts and of persons of several sources could not be counted; the report says which"
 
 
 # A retried task leaves a failed try behind; what counts is how its last try ended.

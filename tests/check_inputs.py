@@ -86,6 +86,8 @@ def broken(clean: dict[str, list[dict]]) -> tuple[dict[str, list[dict]], dict[st
     of["o7-4548-4"]["effectiveDateTime"] = "2026-11-01T09:30:00Z"  # weeks after its visit
     of["o8-8302-2"]["category"] = [coded("http://terminology.hl7.org/CodeSystem/observation-category", "vitals")]
     observations.append(of["o9-4548-4"] | {"id": "o9-again"})
+    other = {"valueQuantity": of["o12-4548-4"]["valueQuantity"] | {"value": 7.1}}
+    observations.append(of["o12-4548-4"] | {"id": "o12-other"} | other)
     del of["o10-4548-4"]["status"]
     conditions[1]["code"] = coded(ICD10, "O80")  # p1 is a man
     conditions[2]["code"] = coded(ICD10, "E11.99X")  # in form, and in no edition
@@ -110,6 +112,7 @@ def broken(clean: dict[str, list[dict]]) -> tuple[dict[str, list[dict]], dict[st
         "Observation.withinVisitDates.happened_at": 1,
         "Observation.fkClass.category": 1,
         "Observation.duplicateRecord": 1,
+        "Observation.contradictedValue.value": 1,
         "Observation.isRequired.status_missing": 1,
         "Condition.plausibleGenderUseDescendants.O[female]": 1,
         "Condition.codeInTerminology.code_value": 1,

@@ -11,7 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from include.local_stack.environment import ADMIN, COMPONENTS, LISTENER, MIGRATIONS, WORKER, Place, airflow_environment
+from include.local_stack.environment import (
+    ADMIN,
+    COMPONENTS,
+    LISTENER,
+    METRICS,
+    MIGRATIONS,
+    WORKER,
+    Place,
+    airflow_environment,
+)
 from include.local_stack.home import Home, locked, open_home, write_private
 from include.local_stack.object_store import Folders, server_arguments, write_store_files
 from include.local_stack.postgres import SERVER_SETTINGS
@@ -78,6 +87,7 @@ def service_commands() -> dict[str, list[str]]:
         **{name: list(command) for name, command in COMPONENTS.items()},
         "worker": list(WORKER),
         "listen": list(LISTENER),
+        "metrics": list(METRICS),
     }
 
 
@@ -125,7 +135,7 @@ def make_compose_home(path: Path, say: Callable[[str], None]) -> Home:
         home = open_home(path)
         fresh = ensure_secrets(home)
         data = home.path / "data"
-        for folder in (data, data / "airflow", home.objects):
+        for folder in (data, data / "airflow", data / "metrics", home.objects):
             folder.mkdir(mode=0o700, exist_ok=True)
         ensure_keyring(home, home.keyring)
         _write_derived(home, data)

@@ -42,6 +42,7 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
 }
 WORKER = ("airflow", "celery", "worker")
 LISTENER = ("python", "-m", "include.live")
+METRICS = ("python", "-m", "include.quality", "metrics", "--address", "0.0.0.0", "--port", "9464")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("python", "-m", "include.local_stack", "migrate"),
     ("airflow", "db", "migrate"),

@@ -35,6 +35,7 @@ from include.privacy.sealing import FOUND_IN_WORDS
 from include.privacy.splitting import Splitters, UnknownReferenceError
 from include.privacy.tokens import Tokeniser, uuid_text
 from include.privacy.value_types import microseconds
+from include.sources.resource_checks import MAX_ID_CHARACTERS
 
 _PLAIN_ID = re.compile(rb'"[A-Za-z0-9._-]{1,64}"').fullmatch
 _PLAIN_META = re.compile(rb'\{"lastUpdated": ?("[0-9T:.Z+-]{20,35}")\}').fullmatch
@@ -139,7 +140,10 @@ def _decode(contents: Sequence[bytes]) -> tuple[list[dict | None], list[int]]:
 
 
 def _is_id(text: bytes) -> bool:
-    return _PLAIN_ID(text) is not None or (text[:1] == b'"' and 0 < len(_id_of(text)) < 256)
+    """What the readers take for an id (include/sources/resource_checks.py), no more and no less."""
+    if _PLAIN_ID(text) is not None:
+        return True
+    return text[:1] == b'"' and 0 < len(found := _id_of(text)) <= MAX_ID_CHARACTERS and found.isprintable()
 
 
 def _id_of(text: bytes) -> str:

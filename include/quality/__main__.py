@@ -12,6 +12,7 @@ night reads it from landing and the gate judges it anew.
     make check SOURCE=exports/north                    the whole catalogue on a folder, without loading it anywhere
     make check SOURCE=sources.yml:south OUT=result.json
     make rejudge DAY=2026-11-22                        a night's results under the thresholds of today, without scanning
+    make metrics PORT=9464                             the last night's metrics for Prometheus, on loopback
 """
 
 from __future__ import annotations
@@ -83,6 +84,13 @@ def _refuse_unassessed(night: date) -> None:
         )
 
 
+def _run_metrics(asked: argparse.Namespace) -> int:
+    from include.quality.serve_metrics import serve
+
+    serve(asked.address, asked.port)
+    return 0
+
+
 def _run_list(asked: argparse.Namespace) -> int:
     from include.quality.catalogue.listing import lines
 
@@ -121,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("list", help="every check, its threshold and its place in Kahn's framework").set_defaults(
         run=_run_list
     )
+    served = verbs.add_parser("metrics", help="serve the last night's metrics for Prometheus until stopped")
+    served.add_argument("--port", type=int, default=9464, help="TCP port (9464)")
+    served.add_argument("--address", default="127.0.0.1", help="address to listen on; loopback unless said otherwise")
+    served.set_defaults(run=_run_metrics)
     again = verbs.add_parser("replay", help="open quarantined records or held-back batches again")
     what = again.add_mutually_exclusive_group(required=True)
     what.add_argument("--source", help="everything of this source that is open: held-back batches and refused records")

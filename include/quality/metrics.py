@@ -1,4 +1,5 @@
 """The night as Prometheus metrics: a text file for node_exporter's textfile collector, rewritten whole after each night.
+``serve_metrics.py`` serves the same text.
 
 Read from warm as ``reader``, who has no row-level table, so nothing here can be about one person. Labels are names of
 sources, data classes, dimensions, steps and closed lists of words: as many series as the configuration has entries.
@@ -36,16 +37,24 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "Score from 0 to 1; overall is a dimension here",
         ("source", "data_class", "dimension"),
     ),
-    "plumbline_checks": ("Checks by how they ended", ("source", "status")),
+    "plumbline_checks": (
+        "Checks by where they looked (delivery, resolved, mart; then source is marts) and how they ended",
+        ("source", "stage", "status"),
+    ),
     "plumbline_drift_alarms": ("Signals unlike the source's own history", ("source",)),
     "plumbline_quarantine_open_records": ("Refused records that wait for somebody, of any night", ("source",)),
     "plumbline_step_seconds": ("How long a step of the night took, all sources together", ("step",)),
 }
 
 
+def metrics_file(home: Path) -> Path:
+    """Where the text file of an installation is."""
+    return home / "metrics" / "plumbline.prom"
+
+
 def metrics_path(settings: Settings) -> Path:
     """Where the text file is."""
-    return settings.home / "metrics" / "plumbline.prom"
+    return metrics_file(settings.home)
 
 
 def write_metrics(night: date, settings: Settings | None = None) -> Path:
@@ -91,7 +100,8 @@ _QUERIES = {
         lateral (values ('completeness', s.completeness), ('accuracy', s.accuracy), ('consistency', s.consistency),
                         ('timeliness', s.timeliness), ('validity', s.validity), ('overall', s.overall)) d (name, value)
         where night = %(night)s""",
-    "plumbline_checks": "select source, status, count(*) from governance.check_results where night = %(night)s group by 1, 2",
+    "plumbline_checks": """select source, stage, status, count(*) from governance.check_results
+        where night = %(night)s group by 1, 2, 3""",
     "plumbline_drift_alarms": """select source, count(*) filter (where is_alarm) from governance.drift
         where night = %(night)s group by 1""",
     "plumbline_quarantine_open_records": "select source, sum(records) from governance.quarantine where state = 'open' group by 1",

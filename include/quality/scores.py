@@ -44,9 +44,14 @@ class Score:
 
 
 def score(
-    data_class: str, counts: Mapping[str, tuple[int, int]], timeliness: float | None, policy: QualityPolicy
+    data_class: str,
+    counts: Mapping[str, tuple[int, int]],
+    timeliness: float | None,
+    policy: QualityPolicy,
+    references: Mapping[str, int] | None = None,
 ) -> Score:
-    """Score from dimension -> (tested, failed). ``timeliness`` is a share from 0 to 1, None where no age is promised."""
+    """Score from dimension -> (tested, failed). ``timeliness`` is a share from 0 to 1, None where no age is promised;
+    ``references`` says against what accuracy was tested, and how often."""
     found: dict[str, float | None] = {name: _share(*counts.get(name, (0, 0))) for name in DIMENSIONS}
     if timeliness is not None:
         found["timeliness"] = timeliness
@@ -58,7 +63,7 @@ def score(
     )
     level = None if overall is None else policy.level(overall)
     low, high = _interval(assessed, counts, overall, weight, policy)
-    return Score(data_class, found, overall, level, formula(found, policy), low, high)
+    return Score(data_class, found, overall, level, formula(found, policy, references), low, high)
 
 
 def _interval(
@@ -93,8 +98,10 @@ def _share(tested: int, failed: int) -> float | None:
     return None if tested == 0 else 1 - failed / tested
 
 
-def formula(dimensions: Mapping[str, float | None], policy: QualityPolicy) -> str:
-    """The formula with this score's own weights, for printing beside the number."""
+def formula(
+    dimensions: Mapping[str, float | None], policy: QualityPolicy, references: Mapping[str, int] | None = None
+) -> str:
+    """The formula with this score's own weights, and what accuracy was measured against, for printing beside the number."""
     assessed = [name for name in DIMENSIONS if dimensions[name] is not None]
     left_out = [name for name in DIMENSIONS if dimensions[name] is None]
     if not assessed:
@@ -102,7 +109,12 @@ def formula(dimensions: Mapping[str, float | None], policy: QualityPolicy) -> st
     total = sum(policy.weights[name] for name in assessed)
     terms = " + ".join(f"{policy.weights[name] / total:.3f} {name}" for name in assessed)
     missing = f"; not assessed: {', '.join(left_out)}" if left_out else ""
-    return f"overall = {terms}; each = 1 - failed / tested, of a check that allows a share to fail what is beyond it{missing}"
+    against = ", ".join(f"{name} ({tests:,} tested)" for name, tests in sorted((references or {}).items()))
+    accuracy = f"; accuracy against {against}" if against else ""
+    return (
+        f"overall = {terms}; each = 1 - failed / tested, of a check that allows a share to fail what is beyond it"
+        f"{accuracy}{missing}"
+    )
 
 
 def timeliness(age_days: int | None, max_age_days: int | None) -> float | None:
@@ -162,18 +174,44 @@ def score_source(books: psycopg.Connection, night: date, source: str) -> list[Sc
            union all
            select data_class, dimension, sum(tested)::bigint, sum(greatest(0, failed - floor(threshold * tested)))::bigint
            from quality.check_result
-           where night = %s and source = %s and judge = 'engine' and status in ('passed', 'failed') and data_class is not null
+           where night = %s and source = %s and stage <> 'mart' and judge = 'engine' and status in ('passed', 'failed')
+             and data_class is not null
            group by 1, 2""",
         [night, source, night, source],
     ).fetchall()
     state = books.execute(
         "select age_days, max_age_days from lifecycle.source_state where night = %s and source = %s", [night, source]
     ).fetchone()
-    scores = _scores(counts, timeliness(*state) if state else None)
+    scores = _scores(counts, timeliness(*state) if state else None, _references(books, night, source))
     books.execute("delete from quality.score where night = %s and source = %s", [night, source])
     for each in scores:
         _write(books, night, source, each)
     return scores
+
+
+# What accuracy is measured against, by the check that does it.
+_REFERENCES = {
+    "agreesWithOtherSources": "other sources",
+    "codeInTerminology": "terminology",
+    "computedBodyMassIndex": "arithmetic",
+    "computedSum": "arithmetic",
+    "computedLength": "arithmetic",
+}
+
+
+def _references(books: psycopg.Connection, night: date, source: str) -> dict[str, dict[str, int]]:
+    """Data class -> reference -> how often accuracy was tested against it."""
+    rows = books.execute(
+        """select data_class, check_name, sum(tested)::bigint from quality.check_result
+           where night = %s and source = %s and stage <> 'mart' and dimension = 'accuracy' and status in ('passed', 'failed')
+             and data_class is not null group by 1, 2""",
+        [night, source],
+    ).fetchall()
+    found: dict[str, dict[str, int]] = {}
+    for data_class, check, tested in rows:
+        of_class, name = found.setdefault(data_class, {}), _REFERENCES.get(check, "checks of one's own")
+        of_class[name] = of_class.get(name, 0) + tested
+    return found
 
 
 def _write(books: psycopg.Connection, night: date, source: str, each: Score) -> None:
@@ -195,10 +233,15 @@ def _write(books: psycopg.Connection, night: date, source: str, each: Score) -> 
     )  # fmt: skip
 
 
-def _scores(counts: Iterable[tuple[str, str, int, int]], of_source: float | None) -> list[Score]:
+def _scores(
+    counts: Iterable[tuple[str, str, int, int]],
+    of_source: float | None,
+    references: Mapping[str, Mapping[str, int]] | None = None,
+) -> list[Score]:
     by_class: dict[str, dict[str, tuple[int, int]]] = {}
     for data_class, dimension, tested, failed in counts:
         known = by_class.setdefault(data_class, {}).get(dimension, (0, 0))
         by_class[data_class][dimension] = (known[0] + tested, known[1] + failed)
     policy = load_quality_policy()
-    return [score(data_class, found, of_source, policy) for data_class, found in sorted(by_class.items())]
+    known = references or {}
+    return [score(name, found, of_source, policy, known.get(name)) for name, found in sorted(by_class.items())]

@@ -105,9 +105,9 @@ def read_suites(folder: Path = SUITES) -> Suites:
     """Read every suite of a folder. Raises SuiteError naming everything that is wrong at once."""
     problems: list[str] = []
     references = read_reference_values(folder, problems)
-    shared = _read_yaml(folder / SHARED, problems) if (folder / SHARED).is_file() else {}
+    shared = read_yaml(folder / SHARED, problems) if (folder / SHARED).is_file() else {}
     files = sorted(file for file in folder.glob("*.yml") if file.name not in {SHARED, VALUE_SETS, PLAUSIBLE_RANGES})
-    read = tuple(_read_suite(file.stem, _read_yaml(file, problems), shared, references, problems) for file in files)
+    read = tuple(_read_suite(file.stem, read_yaml(file, problems), shared, references, problems) for file in files)
     _refuse_ambiguous(read, problems)
     if problems:
         raise SuiteError(
@@ -127,12 +127,13 @@ def rules_of_table(
     return Suite(name, "contract", None, None, columns, rules)
 
 
-def _read_yaml(file: Path, problems: list[str]) -> Mapping[str, Any]:
+def read_yaml(file: Path, problems: list[str]) -> Mapping[str, Any]:
+    """A file's mapping; empty, with what is wrong and in which line added to ``problems``, where it is none."""
     try:
         content = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as broken:
-        mark = getattr(broken, "problem_mark", None)
-        problems.append(f"{file.name} is not YAML (line {mark.line + 1 if mark else '?'})")
+    except (yaml.YAMLError, UnicodeDecodeError) as broken:
+        mark, why = getattr(broken, "problem_mark", None), getattr(broken, "problem", None) or type(broken).__name__
+        problems.append(f"{file.name} is not YAML (line {mark.line + 1 if mark else '?'}: {why})")
         return {}
     if not isinstance(content, dict):
         problems.append(f"{file.name} is not a mapping")

@@ -43,6 +43,7 @@ class Facts:
     nights: list[Row] = field(default_factory=list)
     score_history: list[Row] = field(default_factory=list)
     checks_failed: list[Row] = field(default_factory=list)
+    mart_checks: list[Row] = field(default_factory=list)
     drift_alarms: list[Row] = field(default_factory=list)
     workbench: list[Row] = field(default_factory=list)
     unmapped: list[Row] = field(default_factory=list)
@@ -78,11 +79,16 @@ _QUERIES = {
         where night <= %(night)s and night > %(night)s::date - 28 order by source, data_class, night""",
     "checks_failed": """
         select * from (
-            select source, instance, status, dimension, failed, tested, threshold, error_code, failed::numeric / nullif(tested, 0) as share,
+            select source, stage, instance, status, dimension, failed, tested, threshold, error_code, failed::numeric / nullif(tested, 0) as share,
                    row_number() over (partition by status order by kahn_category = 'completeness' or check_name in ('cdmField', 'cdmTable'), failed::numeric / nullif(tested, 0) desc,
                                       failed desc, source, instance) as place
-            from governance.check_results where night = %(night)s and status in ('failed', 'error')) ranked
+            from governance.check_results where night = %(night)s and stage <> 'mart' and status in ('failed', 'error')) ranked
         where place <= case status when 'failed' then 25 else 5 end order by status = 'failed', place""",
+    "mart_checks": """
+        select replace(subject, 'mart_', '') mart, count(*) filter (where status = 'passed') passed, count(*) filter (where status = 'failed') failed,
+               count(*) filter (where status = 'error') errors, count(*) filter (where status = 'not_applicable') idle,
+               (array_agg(instance order by failed::numeric / nullif(tested, 0) desc, instance) filter (where status = 'failed'))[1] worst
+        from governance.check_results where night = %(night)s and stage = 'mart' group by subject order by subject""",
     "drift_alarms": """
         select source, signal, kind, deviation, nights_compared from governance.drift
         where night = %(night)s and is_alarm order by abs(deviation) desc, source, signal limit 20""",

@@ -1,12 +1,12 @@
-"""Broken copies of table rows: each takes a good row and returns the line that should be refused."""
+"""Broken copies of table rows: each takes a good row and returns the line that should be refused, or counted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from include.sample.answer_key import DUPLICATE, QUARANTINED
+from include.sample.answer_key import DUPLICATE, LOADED, QUARANTINED
 from include.sample.contract_words import LONGEST_TEXT
 from include.sample.csv_tables import HEADERS, Row
-from include.sample.fhir_defects import PLAUSIBILITY, STRUCTURAL
+from include.sample.fhir_defects import COUNTED, PLAUSIBILITY, STRUCTURAL
 
 Cells = dict[str, str]
 
@@ -122,12 +122,41 @@ def _impossible(cells: Cells, table: str) -> bytes:
     return _line(cells | {"test_code": "A1C", "value": "250", "unit": "%"})
 
 
+def _cells(**values: str) -> Callable[[Cells, str], bytes]:
+    return lambda cells, _: _line(cells | values)
+
+
+def _temperature_in_fahrenheit(cells: Cells, _: str) -> bytes:
+    return _line(cells | {"temp_c": "98.4"})
+
+
 DEFECTS = (
+    CsvDefect(
+        "birth_before_1890", PLAUSIBILITY, ("patients",), _cells(birth_date="1800-01-01"), ("birth_before_1890",)
+    ),
+    CsvDefect(
+        "death_before_birth", PLAUSIBILITY, ("patients",), _cells(death_date="1891-03-04"), ("death_before_birth",)
+    ),
+    CsvDefect("death_in_future", PLAUSIBILITY, ("patients",), _cells(death_date="2038-01-19"), ("death_in_future",)),
     CsvDefect(
         "wrong_column_count", STRUCTURAL, TABLES, lambda cells, _: _line(cells) + b",,1", ("wrong_column_count",)
     ),
     CsvDefect("value_impossible", PLAUSIBILITY, ("vitals", "labs"), _impossible, ("value_impossible",)),
     CsvDefect("end_before_start", PLAUSIBILITY, ("visits",), _one_year_shorter, ("end_before_start",)),
+    CsvDefect(
+        "value_impossible_diastolic",
+        PLAUSIBILITY,
+        ("vitals",),
+        lambda cells, _: _line(cells | {"sbp": "128", "dbp": "820"}),
+        ("value_impossible",),
+    ),
+    CsvDefect("value_in_another_unit", PLAUSIBILITY, ("vitals",), _temperature_in_fahrenheit, ("value_impossible",)),
+    CsvDefect(
+        "resolved_before_onset", PLAUSIBILITY, ("diagnoses",), _cells(resolved="1891-03-04"), ("end_before_start",)
+    ),
+    CsvDefect(
+        "recorded_in_future", PLAUSIBILITY, ("diagnoses",), _cells(recorded="2038-01-19"), ("recorded_in_future",)
+    ),
     CsvDefect("duplicate", STRUCTURAL, TABLES, lambda cells, _: _line(cells), (), DUPLICATE),
     CsvDefect(
         "birth_in_future",
@@ -150,6 +179,8 @@ DEFECTS = (
         lambda cells, table: _line(cells | {("sbp" if table == "vitals" else "value"): "see note"}),
         ("bad_value_type",),
     ),
+    CsvDefect("decimal_comma", STRUCTURAL, ("labs",), _cells(value="6,1"), ("bad_value_type",)),
+    CsvDefect("day_before_month", STRUCTURAL, ("patients",), _cells(birth_date="17/05/1987"), ("bad_value_type",)),
     CsvDefect("february_30", STRUCTURAL, tuple(WHEN), _on("2026-02-30"), ("bad_value_type",)),
     CsvDefect(
         "status_missing", PLAUSIBILITY, tuple(STATUS), _set(STATUS, ""), ("status_missing", "missing_required_value")
@@ -188,6 +219,22 @@ DEFECTS = (
         ("labs", "vitals", "immunizations"),
         _on("1891-03-04"),
         ("date_before_birth",),
+    ),
+    CsvDefect(
+        "unit_missing",
+        COUNTED,
+        ("labs",),
+        _cells(test_code="HGB", value="13.1", unit=""),
+        ("Observation.unitGiven.value",),
+        LOADED,
+    ),
+    CsvDefect(
+        "visit_unknown",
+        COUNTED,
+        ("labs",),
+        _cells(test_code="HGB", value="13.1", unit="g/dL", visit_id="V99999999999"),
+        ("Observation.isForeignKey.encounter_ref",),
+        LOADED,
     ),
 )
 BY_KIND = {defect.kind: defect for defect in DEFECTS}

@@ -24,9 +24,11 @@ HOT_SCHEMAS = (
     "lifecycle",
     "quality",
     "audit",
+    "checks",
+    "live",
 )
 WARM_SCHEMAS = ("clinical", "measures", "equity", "governance")
-TEXT_TYPES = ("text", "character varying", "jsonb", "json", "ARRAY", "name")
+TEXT_TYPES = ("text", "character varying", "jsonb", "json", "ARRAY", "name", "tsvector")
 REASON_KINDS = {
     "is stale": "stale_source",
     "changed its shape": "drift",
@@ -118,7 +120,7 @@ def iterate_texts(connection: psycopg.Connection, schemas: tuple[str, ...]) -> I
     columns = connection.execute(
         """select table_schema, table_name, column_name from information_schema.columns c
            join pg_catalog.pg_class r on r.oid = format('%%I.%%I', table_schema, table_name)::regclass
-           where table_schema = any(%s) and data_type = any(%s) and r.relkind in ('r', 'm', 'p') and not r.relispartition
+           where table_schema = any(%s) and data_type = any(%s) and r.relkind in ('r', 'm', 'p', 'v') and not r.relispartition
              and has_column_privilege(r.oid, column_name, 'select') order by 1, 2, 3""",
         (list(schemas), list(TEXT_TYPES)),
     ).fetchall()

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,10 @@ from urllib.parse import quote
 from include.privacy.keyring import load_keyring
 from include.privacy.tokens import Tokeniser
 from include.sample import tables
-from include.sample.artefacts import iterate_airflow, iterate_files
 from include.sample.codes import NORTH_MRN
-from include.sample.exposure import IdentifierIndex, search_texts
+from include.sample.counted import fetch_failed, recall_and_precision, score_counted
 from include.sample.note_score import NoteScore, score_notes
 from include.sample.observed import (
-    HOT_SCHEMAS,
-    WARM_SCHEMAS,
     fetch_counts,
     fetch_estimates,
     fetch_groups,
@@ -27,7 +24,6 @@ from include.sample.observed import (
     fetch_reasons,
     fetch_refusals,
     fetch_verdict,
-    iterate_texts,
 )
 from include.sample.outcomes_left import OutcomeScore, patient_id, score_outcomes
 from include.sample.score import (
@@ -49,6 +45,7 @@ from include.sample.score import (
     score_pairs,
     score_sources,
 )
+from include.sample.search import index_of, search_night
 from include.settings import Settings
 from include.warehouse.connect import OWNER, connect
 
@@ -77,6 +74,7 @@ class NightScore:
     verdict: str | None
     reasons_missing: set[tuple[str, str]]
     reasons_unplanted: set[tuple[str, str]]
+    counted: list[KindScore] = field(default_factory=list)
 
     def failures(self) -> list[str]:
         """Return what is not as it should be, one sentence each; empty where all is well."""
@@ -86,6 +84,7 @@ class NightScore:
         wrong = [score for score in self.gaps if score.is_wrong]
         missed = [score for score in told_gaps if not score.is_covered]
         compared, differing = self.groups
+        counted = recall_and_precision(self.counted)
         told = {
             f"reasons of the key that the night does not name: {sorted(self.reasons_missing)}": bool(
                 self.reasons_missing
@@ -97,6 +96,8 @@ class NightScore:
             f"implausible records found: {plausibility}": plausibility is not None
             and plausibility < LEAST_PLAUSIBILITY,
             f"precision of refusals: {precision}": precision is not None and precision < LEAST_PRECISION,
+            f"defects that checks counted, recall and precision: {counted}": counted is not None
+            and min(counted) < LEAST_PLAUSIBILITY,
             f"{sum(self.leaks.values())} planted identifiers stand in clear": bool(self.leaks),
             f"{len(wrong)} planted differences point the wrong way": bool(wrong),
             f"{len(self.gaps) - len(told_gaps)} of {len(self.gaps)} differences are hidden": len(told_gaps)
@@ -123,6 +124,7 @@ class NightScore:
         parts = {
             "Defects": tables.defect_table(self.defects, self.unplanted),
             "Defects by source": tables.source_table(self.sources),
+            "Defects let in and counted": tables.defect_table(self.counted, ()),
             "Counts": tables.count_table(self.counts),
             "People": tables.pair_line(self.pairs),
             "Corrections": tables.outcome_lines(self.outcomes),
@@ -150,14 +152,13 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
     key = read_key(key_folder)
     known = keys_until(key_folder)
     persons = [row for folder in known for row in read_rows(folder / "persons.jsonl")]
-    index = IdentifierIndex.of(row for folder in known for row in read_rows(folder / "identifiers.jsonl"))
     tokeniser = _tokeniser(settings)
     notes, outcomes = (read_rows(key_folder / f"{name}.jsonl") for name in ("notes", "outcomes"))
     with connect(OWNER, "hot", settings) as books:
         refusals = fetch_refusals(books, night)
         defects, unplanted = score_defects(key["defects"], refusals)
+        counted = score_counted(key["defects"], fetch_failed(books, night))
         counts = score_counts(key["counts"], fetch_counts(books, night))
-        leaks = search_texts(iterate_texts(books, HOT_SCHEMAS), index)
         groups = score_groups(key.get("true_rates", ()), fetch_groups(books, night.year))
         pairs = score_pairs(tokens_of(persons, tokeniser), map(frozenset, fetch_links(books).values()))
         left = score_outcomes(books, outcomes, tokeniser)
@@ -165,15 +166,12 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
         verdict, reasons = fetch_verdict(books, night), fetch_reasons(books, night)
     with connect("analyst", "warm", settings) as marts:
         gaps = score_gaps(key.get("disparities", ()), fetch_estimates(marts, night.year))
-        leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
-    settings = settings or Settings.from_environment(os.environ)
-    leaks += search_texts(iterate_files(settings.home), index)
-    leaks += search_texts(iterate_airflow(settings), index)
+    leaks = search_night(index_of(known), settings or Settings.from_environment(os.environ))
     sources = score_sources(key["defects"], refusals)
     planted = {(row["source"], row["kind"]) for row in key["amber_reasons"]}
     return NightScore(
         defects, sources, unplanted, counts, leaks, gaps, groups, pairs, left, read, key["verdict"], verdict,
-        reasons_missing=planted - reasons, reasons_unplanted=reasons - planted,
+        reasons_missing=planted - reasons, reasons_unplanted=reasons - planted, counted=counted,
     )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def _of_database_url(entry: dict[str, Any], url: str) -> Source:
                 expected="a SQLite file, a URL such as postgresql+psycopg://reader@host/name, or SET=url_secret=name",
                 action="correct it",
             )
-        url = f"sqlite:///{Path(url).resolve()}"
+        return _made({**entry, "sqlite_file": str(Path(url).resolve())})
     source = _made({**entry, "url_secret": _TOLD})
     return replace(source, options=replace(source.options, told=url))
 

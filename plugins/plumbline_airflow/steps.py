@@ -106,9 +106,11 @@ def build() -> None:
 @task
 @value_free
 def audit() -> None:
-    """Look for broken promises in the candidates; raises where there is one, so that nothing is published."""
+    """Tell how good the candidates are, then look for broken promises; raises where there is one: nothing is published."""
+    from include.quality.catalogue.after_build import assess_marts
     from include.warehouse.audit import audit_candidate
 
+    assess_marts(tonight())
     audit_candidate(tonight())
 
 

@@ -109,6 +109,13 @@ def test_the_listener_holds_its_own_password_and_no_key(composed):
     assert listener["profiles"] == ["listen"]
 
 
+def test_what_serves_metrics_holds_no_secret_and_reaches_no_database(composed):
+    metrics = composed["services"]["metrics"]
+    assert "secrets" not in metrics and metrics["networks"] == ["outside"] and metrics["profiles"] == ["metrics"]
+    assert [volume.rsplit(":", 1)[1] for volume in metrics["volumes"]] == ["ro"]
+    assert set(metrics["environment"]) == {"PYTHONPATH", "PLUMBLINE_HOME"}
+
+
 def test_no_secret_stands_in_the_file_and_every_one_it_names_is_made(composed, compose_home: Path):
     made = {file.name: file.read_text().strip() for file in (compose_home / "secrets").iterdir()}
     assert set(composed["secrets"]) <= set(made)

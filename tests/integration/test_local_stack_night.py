@@ -22,6 +22,8 @@ import yaml
 
 from include.local_stack.home import locked, open_home
 from include.local_stack.ports import keep_ports
+from include.sample.artefacts import iterate_airflow, iterate_files
+from include.sample.search import index_of, search_night
 from include.settings import Settings
 from include.terminal import service
 from include.terminal.airflow_run import child_environment, ensure_airflow_database
@@ -174,3 +176,21 @@ def test_the_night_runs_under_the_scheduler_for_whoever_has_the_password(airflow
     assert [run["run_type"] for run in runs if run["run_type"] == "scheduled"] == [], "a night nobody asked for"
     assert told[0] in ("green", "amber")
     assert told[1]
+    nothing_that_airflow_kept_names_anybody(settings)
+
+
+def nothing_that_airflow_kept_names_anybody(settings: Settings) -> None:
+    """Task logs, XComs, events and rendered fields of a whole night under the scheduler, and all that it wrote."""
+    (key,) = (settings.home / "sample").rglob("answer_key")
+    places = {place for place, _ in iterate_files(settings.home)} | {place for place, _ in iterate_airflow(settings)}
+    for kept in (
+        "logs/airflow/dag_id=nightly",
+        "lineage/",
+        "metrics/",
+        "reports/",
+        "dbt/target/",
+        "airflow.xcom",
+        "airflow.log",
+    ):
+        assert any(place.startswith(kept) for place in places), f"a night leaves {kept}, and it was not searched"
+    assert not search_night(index_of([key]), settings)

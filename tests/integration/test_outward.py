@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -21,6 +21,7 @@ from include.reports.night import write_report
 from include.settings import Settings
 from include.verdict import close_night
 from include.warehouse.connect import connect
+from tests import openlineage_events
 from tests.quality_inputs import NIGHT, Documents
 
 
@@ -60,44 +61,197 @@ def test_metrics_say_the_verdict_counts_checks_and_scores(night):
     assert found["plumbline_night_verdict", ("verdict", "red")] == 1  # nothing was built or published
     assert found["plumbline_source_records", ("outcome", "received"), ("source", "north")] == 33
     assert found["plumbline_source_records", ("outcome", "quarantined"), ("source", "north")] == 1
-    assert found["plumbline_checks", ("source", "north"), ("status", "failed")] >= 3
+    assert found["plumbline_checks", ("source", "north"), ("stage", "delivery"), ("status", "failed")] >= 3
     overall = ("plumbline_quality_score", ("data_class", "patient_data"), ("dimension", "overall"), ("source", "north"))
     assert 0.5 < found[overall] < 1
-
-
-def test_every_metric_is_documented_and_its_labels_are_bounded(night):
-    settings, made = night
-    metrics.write_metrics(NIGHT, settings)
-    for name, *labels in samples(settings):
+    # every metric is documented, and its labels are bounded
+    for name, *labels in found:
         assert name in metrics.METRICS
         assert tuple(sorted(word for word, _ in labels)) == tuple(sorted(metrics.METRICS[name][1]))
         assert all(re.fullmatch(r"[a-z0-9_]{1,40}", value) for _, value in labels)
 
 
-def test_alert_rules_are_over_metrics_that_exist():
-    rules = yaml.safe_load(metrics.ALERT_RULES.read_text())["groups"][0]["rules"]
-    assert len(rules) >= 8
+def test_alert_rules_have_prometheus_s_structure_and_are_over_metrics_and_labels_that_exist():
+    told = yaml.safe_load(metrics.ALERT_RULES.read_text())
+    assert set(told) == {"groups"}
+    rules = [rule for group in told["groups"] for rule in group["rules"]]
+    assert all(set(group) == {"name", "rules"} for group in told["groups"]) and len(rules) >= 8
+    assert len({rule["alert"] for rule in rules}) == len(rules)
     for rule in rules:
+        assert (
+            {"alert", "expr", "labels", "annotations"} <= set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        )
+        assert re.fullmatch(r"[A-Za-z_]\w*", rule["alert"])
+        assert re.fullmatch(r"([0-9]+[smhdwy])+", rule.get("for", "1m")), rule["alert"]
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        _is_an_expression(rule["expr"])
         named = set(re.findall(r"plumbline_[a-z_]+", rule["expr"]))
-        assert named, rule["alert"]
-        assert named <= set(metrics.METRICS), rule["alert"]
-        assert rule["annotations"]["summary"]
+        assert named and named <= set(metrics.METRICS), rule["alert"]
+        labels = set().union(*(metrics.METRICS[name][1] for name in named))
+        selected = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", rule["expr"]))
+        joined = {
+            word.strip() for words in re.findall(r"\bon\s*\(([^)]*)\)", rule["expr"]) for word in words.split(",")
+        }
+        shown = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        assert selected | joined | shown <= labels, rule["alert"]
+
+
+_PROMQL = re.compile(
+    r"""\s+|plumbline_[a-z_]+(\{(\w+(=~|!~|!=|=)"[^"]*",?)*\})?|time\(\)|and|or|unless|on|offset\s+[0-9]+[smhdwy]|[-+*/]|[<>]=?|[=!]=|[0-9.]+|[()]|source"""
+)
+
+
+def _is_an_expression(text: str) -> None:
+    """Every token is one of PromQL's that the rules use, brackets close, and no two operands stand side by side."""
+    at, depth, before = 0, 0, "operator"
+    while at < len(text):
+        token = _PROMQL.match(text, at)
+        assert token, f"{text[at : at + 20]!r} is no PromQL"
+        at, said = token.end(), token.group().strip()
+        depth += (said == "(") - (said == ")")
+        assert depth >= 0, text
+        if said:
+            kind = "operand" if re.match(r"plumbline_|time\(|[0-9.]", said) else "operator"
+            assert not (kind == before == "operand"), text
+            before = kind
+    assert depth == 0, text
+
+
+def written(settings: Settings) -> list[dict]:
+    return [json.loads(line) for line in lineage.write_lineage(NIGHT, settings, {}).read_text().splitlines()]
+
+
+def of_job(events: list[dict], job: str) -> tuple[dict, dict]:
+    """The run's two events."""
+    first, last = [event for event in events if event["job"]["name"] == job]
+    return first, last
 
 
 def test_lineage_carries_assertions_and_metrics_and_repeats(night):
     settings, _ = night
-    path = lineage.write_lineage(NIGHT, settings, {})
-    first = path.read_text()
-    events = [json.loads(line) for line in first.splitlines()]
-    (check,) = [event for event in events if event["job"]["name"] == "check.north"]
+    events = written(settings)
+    _, check = of_job(events, "check.north")
     facets = check["inputs"][0]["inputFacets"]
     said = {each["name"]: each for each in facets["dataQualityAssertions"]["assertions"]}
-    assert said["Observation.isStandardValidConcept.http://loinc.org"]["success"] is False
+    wrong = said["Observation.isStandardValidConcept.http://loinc.org"]
+    assert (wrong["success"], wrong["expected"], wrong["actual"], wrong.get("column")) == (
+        False, "0.01", "0.03125", None,
+    )  # fmt: skip
     assert said["Observation.isPrimaryKey.resource_id"]["success"] is True
     assert facets["dataQualityMetrics"]["rowCount"] == 33
+    assert facets["dataQualityMetrics"]["columnMetrics"]["observation.category"]["nullCount"] == 32
     assert check["eventType"] == "COMPLETE"
-    lineage.write_lineage(NIGHT, settings, {})
-    assert path.read_text() == first
+    assert written(settings) == events
+
+    _every_run_starts_and_ends_in_the_form_of_the_standard(settings)
+    _a_step_that_was_killed_is_aborted(settings)
+    _dbt_s_models_and_tests_are_runs_too_where_the_build_was_this_night_s(settings)
+
+
+def _every_run_starts_and_ends_in_the_form_of_the_standard(settings: Settings) -> None:
+    with connect("publisher", "warm", settings) as warm:
+        warm.execute("update governance.steps set state = 'failed', error_code = 'GateError' where step = 'check'")
+    events = written(settings)
+    for event in events:
+        openlineage_events.validate(event)
+    by_run: dict[str, list[dict]] = {}
+    for event in events:
+        by_run.setdefault(event["run"]["runId"], []).append(event)
+    assert {event["job"]["name"] for event in events} == {"nightly", "check.north"}
+    for first, last in by_run.values():
+        assert first["eventType"] == "START"
+        assert last["eventType"] in ("COMPLETE", "FAIL", "ABORT")
+        assert first["eventTime"] <= last["eventTime"]
+    (night_run,) = [run for run, each in by_run.items() if each[0]["job"]["name"] == "nightly"]
+    assert by_run[night_run][1]["eventType"] == "FAIL"  # red
+    first, last = of_job(events, "check.north")
+    assert first["run"]["facets"]["parent"]["run"]["runId"] == night_run
+    assert (last["eventType"], last["run"]["facets"]["errorMessage"]["message"]) == ("FAIL", "GateError")
+    assert "errorMessage" not in first["run"]["facets"]
+
+
+def _a_step_that_was_killed_is_aborted(settings: Settings) -> None:
+    with connect("publisher", "warm", settings) as warm:
+        warm.execute("update governance.steps set state = 'failed', error_code = 'Killed' where step = 'check'")
+    assert of_job(written(settings), "check.north")[1]["eventType"] == "ABORT"
+
+
+def _dbt_s_models_and_tests_are_runs_too_where_the_build_was_this_night_s(settings: Settings) -> None:
+    at = datetime.now(UTC)
+    with connect("publisher", "warm", settings) as warm:
+        warm.execute(
+            """insert into governance.steps (step_id, night, attempt, step, state, started_at, finished_at, counts)
+               values (999999, %s, 1, 'build', 'done', %s, %s, '{}')""",
+            [NIGHT, at - timedelta(minutes=3), at + timedelta(minutes=1)],
+        )
+    write_artifacts(settings, at)
+    events = written(settings)
+    for event in events:
+        openlineage_events.validate(event)
+    states = {event["job"]["name"]: event["eventType"] for event in events}
+    assert {job: state for job, state in states.items() if job.startswith("dbt.")} == {
+        "dbt.made": "COMPLETE", "dbt.made.tests": "FAIL", "dbt.broken": "FAIL", "dbt.after": "ABORT",
+    }  # fmt: skip
+    first, made = of_job(events, "dbt.made")
+    assert (first["eventTime"], made["eventTime"]) == (stamp(at, -60), stamp(at, -50))
+    assert [each["name"] for each in made["inputs"]] == ["staging.stg"]
+    assert [each["name"] for each in made["outputs"]] == ["candidate_clinical.made"]
+    _, tests = of_job(events, "dbt.made.tests")
+    facets = tests["inputs"][0]["inputFacets"]
+    said = [
+        (each["assertion"], each.get("column"), each["success"])
+        for each in facets["dataQualityAssertions"]["assertions"]
+    ]
+    assert said == [("not_null", "code", True), ("custom_sql", None, False)]
+    assert "dataQualityMetrics" in facets
+    # a build of another night is none of this one's
+    write_artifacts(settings, at - timedelta(days=1))
+    assert not [event for event in written(settings) if event["job"]["name"].startswith("dbt.")]
+
+
+def stamp(at: datetime, seconds: int) -> str:
+    return (at + timedelta(seconds=seconds)).isoformat()
+
+
+def write_artifacts(settings: Settings, at: datetime) -> None:
+    """What dbt leaves of three models: one made, one broken, one skipped; and of the first one's tests."""
+
+    def model(name: str, schema: str, *parents: str) -> dict:
+        return {
+            "unique_id": f"model.p.{name}",
+            "resource_type": "model",
+            "name": name,
+            "schema": schema,
+            "depends_on": {"nodes": list(parents)},
+        }
+
+    def check(name: str, **more) -> dict:
+        return {"unique_id": f"test.p.{name}", "resource_type": "test", "name": name, "schema": "x", "config": {"severity": "ERROR"},
+                "depends_on": {"nodes": ["model.p.made"]}} | more  # fmt: skip
+
+    def result(of: str, status: str, begin: int | None = None) -> dict:
+        timing = (
+            []
+            if begin is None
+            else [{"name": "execute", "started_at": stamp(at, begin), "completed_at": stamp(at, begin + 10)}]
+        )
+        return {"unique_id": of, "status": status, "timing": timing}
+
+    nodes = [
+        model("stg", "staging"), model("made", "candidate_clinical", "model.p.stg"), model("broken", "intermediate", "model.p.stg"),
+        model("after", "candidate_clinical", "model.p.broken"),
+        check("not_null_code", column_name="code", test_metadata={"name": "not_null"}), check("own"),
+    ]  # fmt: skip
+    results = [
+        result("model.p.made", "success", -60), result("model.p.broken", "error", -40), result("model.p.after", "skipped"),
+        result("test.p.not_null_code", "pass", -30), result("test.p.own", "fail", -20),
+    ]  # fmt: skip
+    target = settings.home / "dbt" / "target"
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "manifest.json").write_text(json.dumps({"nodes": {each["unique_id"]: each for each in nodes}}))
+    (target / "run_results.json").write_text(
+        json.dumps({"metadata": {"generated_at": at.isoformat()}, "results": results})
+    )
 
 
 @pytest.fixture
@@ -134,7 +288,7 @@ def test_a_night_that_nobody_closed_spoils_nothing(fresh_hot: Settings):
     assert [path.name for path in tell_machines(date(2020, 1, 1), fresh_hot)] == ["plumbline.prom", "2020-01-01.ndjson"]
 
 
-def test_the_page_shows_scores_failed_checks_and_who_must_act(night):
+def test_the_page_and_the_workbench_show_scores_failed_checks_and_who_must_act(night):
     settings, _ = night
     page = write_report(NIGHT, settings).read_text()
     assert "Scores over time" in page
@@ -142,10 +296,11 @@ def test_the_page_shows_scores_failed_checks_and_who_must_act(night):
     assert "Observation.isStandardValidConcept.http://loinc.org" in page
     assert "What waits, for whom" in page
     assert "make replay SOURCE=north RULE=value_impossible" in page
+    assert "How each number comes about" in page and "accuracy against" not in page
+    _the_workbench_says_who_acts_how_old_and_which_way_it_goes(settings)
 
 
-def test_the_workbench_says_who_acts_how_old_and_which_way_it_goes(night):
-    settings, _ = night
+def _the_workbench_says_who_acts_how_old_and_which_way_it_goes(settings: Settings) -> None:
     with connect("publisher", "warm", settings) as warm:
         warm.execute(
             """insert into governance.quarantine select gen_random_uuid(), batch_id, night - 9, source, dataset, place, scope, 5,

@@ -41,7 +41,6 @@ def test_every_kind_is_used_or_told_by_who_reads():
         "customCheck",
         "readableRecord",
         "declaredShape",
-        "agreesWithOtherSources",
     }
 
 
@@ -112,6 +111,89 @@ def test_a_threshold_fits_by_pattern_source_and_day(tmp_path: Path):
     after = date(2026, 11, 25)
     assert policy.of("north", "cdmField", "Patient.cdmField.x", after, default=0) == 0
     assert len(policy.expired(after)) == 2
+
+
+def test_a_threshold_names_a_check_as_results_name_it(tmp_path: Path):
+    file = tmp_path / "check_thresholds.yml"
+    words = {"source": "every", "threshold": 0.5, "owner": "o", "reason": "r", "expires": NIGHT}
+    names = ("Observation.plausibleValueHigh.4548-4[%]", "Encounter.*[status=finished]", "mart.observations.*")
+    file.write_text(
+        yaml.safe_dump({"owner": "o", "thresholds": [{"check": "*", "instance": name, **words} for name in names]})
+    )
+    policy = thresholds.load_thresholds(file)
+    for name, expected in (
+        ("Observation.plausibleValueHigh.4548-4[%]", 0.5),
+        ("Observation.plausibleValueHigh.4548-4[mmol/mol]", 0),
+        ("Encounter.measureValueCompleteness.ended_at[status=finished]", 0.5),
+        ("mart.observations.plausibleValueHigh.4548-4[%]", 0.5),
+    ):
+        assert policy.of("north", "any", name, NIGHT, default=0) == expected, name
+
+
+def test_mistakes_in_files_are_told_by_file_line_and_word(tmp_path: Path):
+    file = tmp_path / "check_thresholds.yml"
+    for text, told in (
+        ("owner: x\nthresholds: [", "not YAML (line 2"),
+        ("- a list", "is not a mapping"),
+        ("{owner: x, thresholds: {check: a}}", "thresholds is a list"),
+        ("{owner: x, thresholds: [{check: a, treshold: 0.1}]}", "threshold 1: unknown word treshold"),
+        ("{owner: x, thresholds: [{check: a}]}", "threshold 1: does not say expires"),
+    ):
+        file.write_text(text)
+        thresholds.load_thresholds.cache_clear()
+        with pytest.raises(QualityPolicyError) as refused:
+            thresholds.load_thresholds(file)
+        assert told in refused.value.found, text
+
+
+OWN = {
+    "check": "own", "subject": "observation", "owner": "x", "asks": "x", "kahn": ["validation", "plausibility", None],
+    "dimension": "validity", "threshold": 0, "action": "x", "applies": "true", "fails": "value > 1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"column": "valeu"}, "valeu is no column of observation; it has any_value, category"),
+        ({"fails": "{column} > 1"}, "fails has {column}, which the file does not say"),
+        ({"fails": "status ~ 'a{2}'"}, "fails has {2}: braces stand for"),
+        ({"fails": True}, "fails is not a text"),
+        ({"subject": "observations"}, "subject observations is none of patient, encounter"),
+        ({"check": None}, "does not say check"),
+        ({"check": "isPrimaryKey.resource_id"}, "Observation.isPrimaryKey.resource_id is there twice"),
+        ({"threshold": 5}, "threshold is a share from 0 to 1"),
+        ({"owner": ""}, "does not say its owner"),
+    ],
+)
+def test_a_mistake_in_a_check_of_one_s_own_is_told_in_words(tmp_path: Path, words: dict, told: str):
+    (tmp_path / "own.yml").write_text(yaml.safe_dump(OWN | words))
+    with pytest.raises(SuiteError) as refused:
+        custom.read_custom(tmp_path)
+    assert told in refused.value.found
+
+
+def test_a_sound_check_of_one_s_own_is_read_and_sql_says_its_words_in_comments(tmp_path: Path):
+    (tmp_path / "own.yml").write_text(
+        yaml.safe_dump(OWN | {"column": "value", "fails": "{column} > {high} or unit ~ 'm{{2}}'", "high": 9})
+    )
+    head = "".join(f"-- {word}: {value}\n" for word, value in (OWN | {"check": "counted", "kahn": "[validation, plausibility, null]"}).items()
+                   if word not in ("applies", "fails"))  # fmt: skip
+    (tmp_path / "counted.sql").write_text(
+        head.replace("-- asks: x", "-- asks: How many: is that right?") + "select 1, 0"
+    )
+    (instance,), (statement,) = custom.read_custom(tmp_path)
+    assert instance.name == "Observation.own"
+    assert statement.instance.check.asks == "How many: is that right?"
+    assert statement.instance.check.subcategory is None
+
+
+def test_broken_yaml_and_a_folder_that_is_not_there_are_told(tmp_path: Path):
+    (tmp_path / "own.yml").write_text("check: own\n  subject: [")
+    with pytest.raises(SuiteError, match=r"own.yml is not YAML \(line 2: "):
+        custom.read_custom(tmp_path)
+    with pytest.raises(SuiteError, match="there is no folder"):
+        custom.read_custom(tmp_path / "nowhere")
 
 
 def test_a_threshold_without_an_end_or_beyond_one_is_refused_with_all_that_is_wrong(tmp_path: Path):

@@ -309,6 +309,7 @@ def test_values_that_do_not_fit_are_named_by_their_element_and_never_quoted() ->
     [
         b"", b"{", b"[]", b"null", b'{"resourceType":"Patient"}', b'{"id":"1"}', b'{"resourceType":"Klingon","id":"1"}', b'{"resourceType":1,"id":"1"}',
         b'{"resourceType":"Patient","id":1}', b'{"resourceType":"Patient","id":""}', b'{"resourceType":"Patient","id":"%b"}' % (b"x" * 256),
+        b'{"resourceType":"Patient","id":"1\\n"}', b'{"resourceType":"Patient","id":"1\\u0007"}',
         b'{"resourceType":"Patient","id":"1","name":"\xff"}', b'{"resourceType":"Patient","id":"1","name":"\\ud800"}', b'{"resourceType":"Patient","id":"1","a":01}',
         b'{"resourceType":"Patient","id":"1"} {}', b'{"resourceType":"Patient","id":"1","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],

@@ -35,6 +35,19 @@ def test_the_formula_holds_the_weights_that_were_used():
     )
 
 
+def test_the_formula_says_what_accuracy_was_measured_against():
+    found = score(
+        "patient_data",
+        {"accuracy": (1100, 11)},
+        None,
+        load_quality_policy(),
+        {"terminology": 100, "other sources": 1000},
+    )
+    assert found.dimensions["accuracy"] == pytest.approx(0.99)
+    assert "; accuracy against other sources (1,000 tested), terminology (100 tested); not assessed: " in found.formula
+    assert "accuracy against" not in score("patient_data", {"validity": (10, 0)}, None, load_quality_policy()).formula
+
+
 def test_nothing_assessed_is_no_score_and_no_level():
     found = score("patient_data", {}, None, load_quality_policy())
     assert (found.overall, found.level, found.formula) == (None, None, "nothing was assessed")

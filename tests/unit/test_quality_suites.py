@@ -100,7 +100,7 @@ def test_a_folder_without_a_suite_for_any_other_type_is_refused(folder):
 
 def test_yaml_that_is_none_is_told_by_file_and_line(folder):
     (folder / "basic.yml").write_text("owner: [\n")
-    assert "basic.yml is not YAML (line 2)" in refusal(folder)
+    assert "basic.yml is not YAML (line 2: " in refusal(folder)
 
 
 def test_a_type_without_a_suite_is_judged_by_the_one_for_any_other():

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from include.sample.counted import recall_and_precision, score_counted
 from include.sample.coverage import measure_coverage
 from include.sample.exposure import IdentifierIndex, search_texts
 from include.sample.planted_identifiers import groups_of
@@ -90,6 +91,22 @@ def test_records_that_meet_through_others_are_one_group() -> None:
     assert groups_of([*pairs, ("south", "north")]) == [
         ["north", "pharmacy", "registry", "south", "ward", "ward_merged"]
     ]
+
+
+def counted(kind: str, source: str, check: str) -> dict:
+    return {"kind": kind, "family": "counted", "handling": "loaded", "source": source, "reason_codes": [check]}
+
+
+def test_defects_that_are_let_in_are_scored_by_what_their_check_counts() -> None:
+    key = [counted("unit", "north", "u"), counted("unit", "north", "u"), counted("unit", "south", "u"), counted("visit", "north", "v"),
+           planted("nul", 3)]  # fmt: skip
+    failed = {("north", "u"): 5, ("south", "u"): 0, ("north", "v"): 1, ("south", "v"): 9}
+    unit, visit = score_counted(key, failed)
+    assert (unit.planted, unit.found, unit.false_alarms) == (3, 2, 3)
+    assert (visit.planted, visit.found, visit.false_alarms) == (1, 1, 0)
+    assert recall_and_precision([unit, visit]) == (3 / 4, 3 / 6)
+    assert recall_and_precision([visit]) == (1.0, 1.0)
+    assert score_counted(key, {}) == [] and recall_and_precision([]) is None
 
 
 def test_counts_that_differ_are_named() -> None:

@@ -20,7 +20,8 @@ from include.quality.batches import Batch, read_batch
 from include.quality.catalogue import run
 from include.quality.catalogue.check_types import Instance, read_check_types
 from include.quality.catalogue.flat import Delivery, Rows
-from include.quality.catalogue.results import ENGINE, ERROR, FAILED, PASSED, Result, judge, result
+from include.quality.catalogue.listing import every_instance
+from include.quality.catalogue.results import DELIVERY, ENGINE, ERROR, FAILED, PASSED, Result, error_of, judge, result
 from include.quality.catalogue.subjects import read_subjects
 from include.quality.catalogue.thresholds import load_thresholds
 from include.settings import Settings
@@ -90,8 +91,8 @@ def _has_history(books: psycopg.Connection, source: str, night: date) -> bool:
 
 
 def _all_in_error(problem: psycopg.Error) -> list[Result]:
-    code = problem.sqlstate or type(problem).__name__
-    return [result(each, None, None, error_code=code) for subject in read_subjects() for each in subject.instances]
+    wrong = error_of(problem)
+    return [result(each, None, None, error=wrong) for subject in read_subjects() for each in subject.instances]
 
 
 def _loading(books: psycopg.Connection, batches: Sequence[Batch]) -> list[Result]:
@@ -108,22 +109,7 @@ def _loading(books: psycopg.Connection, batches: Sequence[Batch]) -> list[Result
 
 def _keep(books: psycopg.Connection, source: str, night: date, results: Sequence[Result]) -> None:
     books.execute("delete from quality.check_evidence where night = %s and source = %s", [night, source])
-    books.execute(
-        "delete from quality.check_result where night = %s and source = %s and judge = %s", [night, source, ENGINE]
-    )
-    with (
-        books.cursor() as cursor,
-        cursor.copy(
-            """copy quality.check_result (night, source, instance, check_name, subject, data_class, kahn_context, kahn_category,
-               kahn_subcategory, dimension, status, tested, failed, threshold, error_code, judge) from stdin"""
-        ) as copy,
-    ):
-        for each in _merged(results):
-            copy.write_row((
-                night, source, each.instance, each.check.name, each.subject, each.data_class, each.check.context,
-                each.check.category, each.check.subcategory, each.check.dimension, each.status, each.tested, each.failed,
-                each.threshold, each.error_code, each.judge,
-            ))  # fmt: skip
+    keep_results(books, source, night, DELIVERY, results)
     if books.execute("select to_regclass('pg_temp.failing_keys')").fetchone()[0]:
         books.execute(
             """insert into quality.check_evidence (night, source, instance, record_id)
@@ -132,6 +118,27 @@ def _keep(books: psycopg.Connection, source: str, night: date, results: Sequence
         )
         books.execute("drop table pg_temp.failing_keys")
     _note_errors(books, source, night, sum(each.status == ERROR for each in results))
+
+
+def keep_results(books: psycopg.Connection, source: str, night: date, stage: str, results: Sequence[Result]) -> None:
+    """Write a source's results of one stage, in the place of those that were there."""
+    books.execute(
+        "delete from quality.check_result where night = %s and source = %s and judge = %s and stage = %s",
+        [night, source, ENGINE, stage],
+    )
+    with (
+        books.cursor() as cursor,
+        cursor.copy(
+            """copy quality.check_result (night, source, instance, check_name, subject, data_class, kahn_context, kahn_category,
+               kahn_subcategory, dimension, status, tested, failed, threshold, error_code, judge, stage) from stdin"""
+        ) as copy,
+    ):
+        for each in _merged(results):
+            copy.write_row((
+                night, source, each.instance, each.check.name, each.subject, each.data_class, each.check.context,
+                each.check.category, each.check.subcategory, each.check.dimension, each.status, each.tested, each.failed,
+                each.threshold, each.error_code, each.judge, stage,
+            ))  # fmt: skip
 
 
 def _merged(results: Iterable[Result]) -> Iterable[Result]:
@@ -159,21 +166,21 @@ def _note_errors(books: psycopg.Connection, source: str, night: date, errors: in
 def rejudge(night: date, settings: Settings | None = None) -> list[tuple[str, str, str, str]]:
     """Judge a night's results under the thresholds of today; returns what changed as (source, instance, before, after)."""
     policy, changed = load_thresholds(), []
-    own = {each.name: each.threshold for subject in read_subjects() for each in subject.instances}
+    own = {each.name: each.threshold for each in every_instance()}
     with connect("checker", "hot", settings) as books:
         rows = books.execute(
-            """select source, instance, check_name, tested, failed, threshold, status, error_code from quality.check_result
-               where night = %s order by source, instance""",
+            """select source, stage, instance, check_name, tested, failed, threshold, status, error_code
+               from quality.check_result where night = %s order by source, instance""",
             [night],
         ).fetchall()
-        for source, instance, name, tested, failed, threshold, status, error_code in rows:
+        for source, stage, instance, name, tested, failed, threshold, status, error_code in rows:
             allowed = policy.of(source, name, instance, night, default=own.get(instance, float(threshold)))
             after = judge(tested, failed, allowed, error_code)
             if after != status or allowed != float(threshold):
                 books.execute(
                     """update quality.check_result set status = %s, threshold = %s, judged_at = clock_timestamp()
-                       where (night, source, instance) = (%s, %s, %s)""",
-                    [after, allowed, night, source, instance],
+                       where (night, stage, source, instance) = (%s, %s, %s, %s)""",
+                    [after, allowed, night, stage, source, instance],
                 )
             if after != status:
                 changed.append((source, instance, status, after))

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Flat
-from include.quality.catalogue.results import Result, result
+from include.quality.catalogue.results import Result, error_of, result
 from include.quality.catalogue.subjects import Tables
 from include.quality.errors import SuiteError
 
@@ -42,8 +42,7 @@ def count(books: psycopg.Connection, flat: Flat, instances: Sequence[Instance], 
 
 
 def _error(instance: Instance, problem: Exception, flat: Flat) -> Result:
-    code = getattr(problem, "sqlstate", None) or type(problem).__name__
-    return result(instance, None, None, error_code=code, data_class=flat.data_class)
+    return result(instance, None, None, error=error_of(problem), data_class=flat.data_class)
 
 
 def _group(books: psycopg.Connection, flat: Flat, tables: Tables) -> None:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Flat
-from include.quality.catalogue.results import Result, result
+from include.quality.catalogue.results import Result, error_of, result
 from include.quality.expectations import REGULAR_EXPRESSIONS_A_STATEMENT
 
 CHECKS_A_STATEMENT = 400  # two columns each; Postgres allows 1,664 in a select
@@ -74,8 +74,7 @@ def _count_alone(books: psycopg.Connection, flat: Flat, instance: Instance, late
     try:
         return _count(books, flat, (instance,), latest)[0]
     except psycopg.Error as problem:
-        code = problem.sqlstate or type(problem).__name__  # the text of an error may quote a value
-        return result(instance, None, None, error_code=code, data_class=flat.data_class)
+        return result(instance, None, None, error=error_of(problem), data_class=flat.data_class)
 
 
 def aggregates(flat: Flat, instance: Instance, latest: datetime) -> tuple[sql.Composable, sql.Composable]:

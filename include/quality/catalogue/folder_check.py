@@ -15,15 +15,16 @@ from pathlib import Path
 import psycopg
 
 from include.quality.catalogue import at_the_door, run
+from include.quality.catalogue.at_hand import at_hand, find
 from include.quality.catalogue.check_types import Instance, read_check_types
 from include.quality.catalogue.flat import Delivery
+from include.quality.catalogue.listing import every_instance
 from include.quality.catalogue.results import ERROR, FAILED, NOT_APPLICABLE, PASSED, Result, result
 from include.quality.catalogue.scratch import Received, load_folder
 from include.quality.catalogue.thresholds import load_thresholds
 from include.quality.errors import GateError
 from include.settings import Settings
-from include.sources.command_words import at_hand, source_of
-from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, reader_of
+from include.sources.registry import Source
 from include.warehouse.connect import connect
 
 _RANK = {ERROR: 0, FAILED: 1, PASSED: 2, NOT_APPLICABLE: 3}
@@ -54,58 +55,14 @@ class FolderCheck:
         return json.dumps([each.as_mapping() for each in self.results], indent=1)
 
 
-def find(asked: str, kind: str | None = None, contract: str | None = None, words: Sequence[str] = ()) -> Source:
-    """The source to check: ``sources.yml``, ``sources.yml:name``, a folder (with its kind where files do not tell it), or with
-    its kind a FHIR server's address or a database.
-
-    Raises SourcesError where that is not one source.
-    """
-    if kind in kinds() and hasattr(kinds()[kind], "pull"):
-        return source_of(kind, asked, name="folder", contract=contract, words=words)
-    path, _, name = asked.partition(":") if not Path(asked).exists() else (asked, "", "")
-    if Path(path).is_file() and Path(path).suffix in (".yml", ".yaml"):
-        sources = load_sources(Path(path))
-        if name:
-            return find_source(sources, name)
-        if len(sources) == 1:
-            return sources[0]
-        raise SourcesError(
-            found=f"{path} declares {len(sources)} sources",
-            expected="one source to check",
-            action=f"name it: SOURCE={path}:{sources[0].name}",
-        )
-    if not asked or not Path(path).exists():
-        raise SourcesError(
-            found=f"there is no {path or 'SOURCE'}",
-            expected="a folder of files, or a sources.yml",
-            action="correct SOURCE=",
-        )
-    return _of_folder(Path(path).resolve(), kind, contract, words)
-
-
-def _of_folder(folder: Path, kind: str | None, contract: str | None, words: Sequence[str]) -> Source:
-    return source_of(kind or _kind_of(folder), str(folder), name="folder", contract=contract, words=words)
-
-
-def _kind_of(folder: Path) -> str:
-    names = [path.name.lower() for path in (folder.rglob("*") if folder.is_dir() else [folder])]
-    for kind, endings in (("fhir_bulk", (".ndjson", ".ndjson.gz", ".jsonl")), ("fhir_bundles", (".json", ".json.gz")), ("csv", (".csv", ".csv.gz")), ("hl7v2", (".hl7", ".er7")), ("dicom", (".dcm",))):  # fmt: skip
-        if any(name.endswith(endings) and name != "manifest.json" for name in names):
-            return kind
-    raise SourcesError(
-        found="no file whose name tells its kind",
-        expected="files of a kind that sources.yml knows",
-        action="say it: KIND=fhir_bulk",
-    )
-
-
 def check(
     source: Source, night: date, settings: Settings | None = None, tell: Callable[[str], None] = lambda text: None
 ) -> FolderCheck:
-    """Check a source's folder. Nothing of it outlives the session; raises GateError where the database fails."""
-    started = time.monotonic()
+    """Check what a source delivers. Nothing of it outlives the session; raises GateError where the database fails,
+    SourcesError where there is nothing to read, PullError where a source that is asked does not answer."""
+    started, settings = time.monotonic(), settings or Settings.from_environment()
     try:
-        with connect("checker", "hot", settings) as books:
+        with at_hand(source, tell) as source, connect("checker", "hot", settings) as books:
             books.execute("set temp_buffers = '256MB'")
             books.execute("set work_mem = '64MB'")
             tell(f"reading {source.name} ({source.kind})")
@@ -178,13 +135,27 @@ def lines(found: FolderCheck, most: int = 40) -> Iterator[str]:
     if len(bad) > most:
         yield f"  … and {len(bad) - most} more; OUT=result.json has all"
     yield from _dimensions(found.results)
-    for override in load_thresholds().expired(found.night):
+    yield from _threshold_notes(found.night)
+
+
+def _threshold_notes(night: date) -> Iterator[str]:
+    """Thresholds that do nothing: those that are over, and those that fit no check there is."""
+    policy = load_thresholds()
+    for override in policy.expired(night):
         yield f"  note: the threshold of {override.check} for {override.source} ended on {override.expires}; decide it anew or take it out"
+    known = every_instance()
+    for override in policy.overrides:
+        if not any(override.names(each.check.name, each.name) for each in known):
+            yield (
+                f"  note: the threshold of {override.check} ({override.instance}) for {override.source} fits no check; "
+                "'make checks' lists their names"
+            )
 
 
 def _of_result(each: Result) -> Iterator[str]:
     if each.status == ERROR:
-        yield f"  ERROR  {each.instance}: could not be counted ({each.error_code})"
+        why = f"{each.error_code}: {each.error_text}" if each.error_text else each.error_code
+        yield f"  ERROR  {each.instance}: could not be counted ({why})"
         return
     yield (f"  FAILED {each.instance}: {each.failed:,} of {each.tested:,} ({each.share:.2%}, {each.threshold:.2%} may)")
     yield f"         {each.check.asks} → {each.check.action}"
@@ -212,10 +183,7 @@ def main(
     """Check and print. Returns 0 where every check passed or did not apply, 1 where one failed, 2 where one had an error."""
     source = find(asked, kind, contract, words)
     night = night or datetime.now(UTC).date()
-    with at_hand(source, _tell) as here:
-        if not hasattr(reader_of(here), "pull"):
-            _refuse_nothing(here)
-        found = check(here, night, tell=_tell)
+    found = check(source, night, tell=_tell)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     print("\n".join(lines(found)))
@@ -227,18 +195,6 @@ def main(
         print(f"  all results: {out}")
     counts = found.counts()
     return 2 if counts[ERROR] else int(bool(counts[FAILED]))
-
-
-def _refuse_nothing(source: Source) -> None:
-    """A path that is not there, or holds no file of the kind, is a mistake and no sound delivery."""
-    listing = reader_of(source).list_files(source) if source.path.exists() else None
-    if listing is None or not any(file.dataset for file in listing.files):
-        what = f"no file of kind {source.kind} in {source.path}" if listing else f"nothing at {source.path}"
-        raise SourcesError(
-            found=what,
-            expected="files of the kind that is checked",
-            action="correct SOURCE= or KIND=, or the entry's path",
-        )
 
 
 def _tell(text: str) -> None:

@@ -46,7 +46,7 @@ def _write(books: psycopg.Connection, batch: Batch, each: Result) -> None:
         """insert into quality.check_result (night, source, instance, check_name, subject, data_class, kahn_context, kahn_category,
                kahn_subcategory, dimension, status, tested, failed, threshold, error_code, judge)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-           on conflict (night, source, instance) do update set status = excluded.status, tested = excluded.tested,
+           on conflict (night, stage, source, instance) do update set status = excluded.status, tested = excluded.tested,
                failed = excluded.failed, threshold = excluded.threshold, error_code = excluded.error_code, judged_at = clock_timestamp()""",
         [
             batch.night, batch.source, each.instance, each.check.name, each.subject, each.data_class, each.check.context,

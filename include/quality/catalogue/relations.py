@@ -10,7 +10,7 @@ from psycopg import sql
 
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Flat
-from include.quality.catalogue.results import Result, result
+from include.quality.catalogue.results import Result, error_of, result
 
 Count = tuple[int, int]
 # LOINC codes whose arithmetic must agree: total = sum of parts, within `tolerance` of the total.
@@ -28,8 +28,7 @@ def count(books: psycopg.Connection, flat: Flat, instances: Sequence[Instance]) 
                 tested, failed = _COUNTERS[instance.check.name](books, flat, instance)
             yield result(instance, tested, failed, data_class=flat.data_class)
         except psycopg.Error as problem:
-            code = problem.sqlstate or type(problem).__name__
-            yield result(instance, None, None, error_code=code, data_class=flat.data_class)
+            yield result(instance, None, None, error=error_of(problem), data_class=flat.data_class)
 
 
 def _has(flat: Flat, *columns: str) -> bool:
@@ -184,6 +183,22 @@ def _repeated(books: psycopg.Connection, flat: Flat, instance: Instance) -> Coun
     )
 
 
+def _contradicted(books: psycopg.Connection, flat: Flat, instance: Instance) -> Count:
+    """Results by person, code, unit and moment; failed where they have several values. A day alone is no moment."""
+    names = _measured(books, flat)
+    if names is None:
+        return 0, 0
+    return _one(
+        books,
+        """select count(*), count(*) filter (where lowest < highest) from (
+               select min({value}) lowest, max({value}) highest from {table}
+               where {value} is not null and {code} is not null and person_token is not null
+                 and happened_at <> date_trunc('day', happened_at)
+               group by person_token, {code}, {unit}, happened_at) r""",
+        **names,
+    )
+
+
 _COUNTERS = {
     "cdmTable": _table,
     "measurePersonCompleteness": _persons,
@@ -194,4 +209,5 @@ _COUNTERS = {
     "computedBodyMassIndex": _body_mass_index,
     "computedSum": _sum,
     "repeatedValue": _repeated,
+    "contradictedValue": _contradicted,
 }

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import psycopg
+
 from include.quality.catalogue.check_types import CheckType, Instance
 
 PASSED, FAILED, NOT_APPLICABLE, ERROR = "passed", "failed", "not_applicable", "error"
 GATE, ENGINE = "gate", "engine"
+# Where in the night a check looked: at what came, at persons once they are resolved, at the marts before publication.
+DELIVERY, RESOLVED, MART = "delivery", "resolved", "mart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Result:
     error_code: str | None = None
     data_class: str | None = None
     judge: str = ENGINE
+    stage: str = DELIVERY
+    error_text: str | None = None
 
     @property
     def share(self) -> float:
@@ -38,7 +44,8 @@ class Result:
             "tested": self.tested, "failed": self.failed, "threshold": self.threshold,
             "kahn_category": self.check.category, "kahn_subcategory": self.check.subcategory,
             "kahn_context": self.check.context, "dimension": self.check.dimension, "data_class": self.data_class,
-            "judge": self.judge, "error_code": self.error_code,
+            "judge": self.judge, "stage": self.stage, "error_code": self.error_code,
+            "error_text": self.error_text,
         }  # fmt: skip
 
 
@@ -51,15 +58,36 @@ def judge(tested: int | None, failed: int | None, threshold: float, error_code: 
     return FAILED if failed / tested > threshold else PASSED
 
 
+Problem = tuple[str, str | None]
+
+
+def error_of(problem: Exception) -> Problem:
+    """An error as a code, and in words where they can quote nothing but the statement (SQLSTATE class 42: a statement that
+    Postgres did not begin to run). Of all others the text may quote a value, so it is not kept."""
+    code = getattr(problem, "sqlstate", None) or type(problem).__name__
+    if code.startswith("42") and isinstance(problem, psycopg.Error):
+        return code, problem.diag.message_primary
+    return code, _IN_WORDS.get(code[:2])
+
+
+_IN_WORDS = {
+    "22": "a value cannot be computed with: divide by nullif(…, 0), cast only what matches a form first",
+    "25": "it tries to change something; checks may only read",
+    "53": "the server is out of memory, connections or disk",
+    "57": "it took longer than it may (five minutes), or the server was stopped",
+}
+
+
 def result(
     instance: Instance,
     tested: int | None,
     failed: int | None,
     *,
-    error_code: str | None = None,
+    error: Problem | None = None,
     data_class: str | None = None,
 ) -> Result:
     """The result of an instance under its own threshold."""
+    error_code, error_text = error or (None, None)
     status = judge(tested, failed, instance.threshold, error_code)
     return Result(
         instance.check,
@@ -71,6 +99,7 @@ def result(
         status,
         error_code,
         data_class,
+        error_text=error_text,
     )
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from include.quality.catalogue import concepts, custom, field_scan, flat, relations
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Delivery, Flat
-from include.quality.catalogue.results import FAILED, Result, judged_again, result
+from include.quality.catalogue.results import DELIVERY, FAILED, Result, error_of, judged_again, result
 from include.quality.catalogue.subjects import Subject, read_subjects, read_tables
 from include.quality.catalogue.thresholds import load_thresholds
 
@@ -49,14 +49,13 @@ def run(
             with books.transaction():
                 built = flat.build(books, delivery, subject, tables, kinds)
         except psycopg.Error as problem:
-            code = problem.sqlstate or type(problem).__name__
-            outcome.results += [result(each, None, None, error_code=code) for each in instances]
+            outcome.results += [result(each, None, None, error=error_of(problem)) for each in instances]
             continue
         _look_up_earlier(books, delivery, built)
         outcome.flats.append(built)
         outcome.results += _of_subject(books, delivery, built, instances, is_whole)
         tell(f"{subject.resource_type}: {built.rows:,} rows, {len(instances)} checks")
-    outcome.results += custom.count(books, statements)
+    outcome.results += custom.count(books, custom.of_stage(statements, DELIVERY))
     outcome.results = [under_policy(each, name, delivery.night) for each in outcome.results]
     return outcome
 

@@ -99,7 +99,7 @@ def _subject(
         (),
         said.get("core", True),
     )
-    listed = list(_instances(subject, said.get("checks") or {}, types, tables, problems))
+    listed = [*_always(subject, types), *instances_of(subject, said.get("checks") or {}, types, tables, problems)]
     judged = _judged_by_gate(subject, suites)
     pairs = _pairs_judged_by_gate(subject, suites)
     kept = [
@@ -149,10 +149,10 @@ def _meaning(check: str, column: Column | None) -> tuple:
     return asked, (column.paths or column.field or column.row or column.name) if column else None
 
 
-def _instances(
+def instances_of(
     subject: Subject, said: Mapping[str, Any], types: Mapping[str, CheckType], tables: Tables, problems: list[str]
 ) -> Iterator[Instance]:
-    yield from _always(subject, types)
+    """Every instance that the ``checks:`` of a subject say. What is wrong is added to ``problems`` and left out."""
     for check, uses in said.items():
         if check not in types:
             problems.append(f"{subject.name}: {check} is no check type")

@@ -10,10 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.quality.catalogue.check_types import is_share
 from include.quality.errors import QualityPolicyError
+from include.quality.suites import read_yaml
 
 POLICY_FILE = Path(__file__).parents[2] / "policies" / "check_thresholds.yml"
 EVERY = "every"
@@ -34,12 +33,11 @@ class Override:
 
     def fits(self, source: str, check: str, instance: str, night: date) -> bool:
         """Whether it counts for this check of this source on this night."""
-        return (
-            night <= self.expires
-            and self.source in (EVERY, source)
-            and fnmatchcase(check, self.check)
-            and fnmatchcase(instance, self.instance)
-        )
+        return night <= self.expires and self.source in (EVERY, source) and self.names(check, instance)
+
+    def names(self, check: str, instance: str) -> bool:
+        """Whether it is about this check. Names have brackets of their own: only * and ? stand for others."""
+        return fnmatchcase(check, self.check) and fnmatchcase(instance, self.instance.replace("[", "[[]"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,9 @@ class Thresholds:
 @lru_cache(maxsize=4)
 def load_thresholds(file: Path = POLICY_FILE) -> Thresholds:
     """Read the policy. Raises QualityPolicyError naming everything that is wrong at once."""
-    said = yaml.safe_load(file.read_text()) or {}
-    problems = list(_problems(said))
+    problems: list[str] = []
+    said = read_yaml(file, problems)
+    problems += _problems(said) if said else []
     if problems:
         raise QualityPolicyError(
             found=f"{file.name}: {'; '.join(problems)}",
@@ -74,9 +73,17 @@ def load_thresholds(file: Path = POLICY_FILE) -> Thresholds:
 def _problems(said: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"unknown word {word}" for word in sorted(set(said) - {"owner", "reviewed", "thresholds"}))
     yield from (f"does not say {word}" for word in ("owner", "thresholds") if word not in said)
+    if not isinstance(said.get("thresholds") or [], list):
+        yield "thresholds is a list: one line a threshold, each beginning with a dash"
+        return
     for number, each in enumerate(said.get("thresholds") or [], start=1):
-        if not isinstance(each, dict) or not _NEEDED <= set(each) <= _NEEDED | {"instance"}:
-            yield f"threshold {number} needs exactly {', '.join(sorted(_NEEDED))} and may have instance"
+        if not isinstance(each, dict):
+            yield f"threshold {number} is not a mapping of words"
+            continue
+        wrong = [f"does not say {word}" for word in sorted(_NEEDED - set(each))]
+        wrong += [f"unknown word {word}" for word in sorted(map(str, set(each) - _NEEDED - {"instance"}))]
+        yield from (f"threshold {number}: {problem}" for problem in wrong)
+        if wrong:
             continue
         if not is_share(each["threshold"]):
             yield f"threshold {number}: threshold is a share from 0 to 1"

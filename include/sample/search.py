@@ -1,0 +1,34 @@
+"""Searching everything that a night leaves for every planted identifier: databases, files, Airflow's own tables."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from include.sample.artefacts import iterate_airflow, iterate_files
+from include.sample.exposure import IdentifierIndex, search_texts
+from include.sample.observed import HOT_SCHEMAS, WARM_SCHEMAS, iterate_texts
+from include.sample.score import read_rows
+from include.settings import Settings
+from include.warehouse.connect import OWNER, connect
+
+
+def index_of(key_folders: Iterable[Path]) -> IdentifierIndex:
+    """Index every identifier that these keys say was planted."""
+    rows: Iterable[Mapping[str, Any]] = (
+        row for folder in key_folders for row in read_rows(folder / "identifiers.jsonl")
+    )
+    return IdentifierIndex.of(rows)
+
+
+def search_night(index: IdentifierIndex, settings: Settings) -> Counter[tuple[str, str]]:
+    """Return how often each kind of identifier stands in each place; empty where none is left in clear.
+
+    Hot is read as its owner, the marts as an analyst reads them, files and Airflow's tables as they are.
+    """
+    with connect(OWNER, "hot", settings) as books:
+        leaks = search_texts(iterate_texts(books, HOT_SCHEMAS), index)
+    with connect("analyst", "warm", settings) as marts:
+        leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
+    leaks += search_texts(iterate_files(settings.home), index)
+    return leaks + search_texts(iterate_airflow(settings), index)
