@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from include.errors import PlumblineError
+from include.privacy.anonymity_policy import AnonymityPolicy
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "disclosure.yml"
 # A person can be in several groups of these, so groups add up to at least the total instead of exactly.
@@ -36,10 +37,11 @@ class DisclosurePolicy:
     complementary_suppression: bool
     round_open_periods_to: int
     published_margins: tuple[str, ...]
+    anonymity: AnonymityPolicy
 
     @classmethod
     def load(cls, file: Path = POLICY_FILE) -> Self:
-        """Read the policy. Raises DisclosurePolicyError naming what is unknown, missing or impossible."""
+        """Read the policy. Raises DisclosurePolicyError or AnonymityPolicyError naming what is unknown, missing or impossible."""
         said: dict[str, Any] = yaml.safe_load(file.read_text())
         known = {field.name for field in fields(cls)}
         if set(said) != known:
@@ -48,7 +50,11 @@ class DisclosurePolicy:
                 expected=f"exactly {', '.join(sorted(known))}",
                 action=f"correct {file.name}",
             )
-        policy = cls(**{**said, "published_margins": tuple(said["published_margins"])})
+        read = {
+            "published_margins": tuple(said["published_margins"]),
+            "anonymity": AnonymityPolicy.read(said["anonymity"], file.name),
+        }
+        policy = cls(**{**said, **read})
         policy._require_protection(file.name)
         return policy
 

@@ -1,10 +1,12 @@
-"""``python -m include.reports measure <measure_id>``: a published measure and its gaps in the terminal; ``page``: as HTML."""
+"""``python -m include.reports measure <measure_id>``: a published measure and its gaps in the terminal; ``page``: as HTML;
+``anonymity``: how well people are hidden in the row-level marts."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 from include.errors import PlumblineError
@@ -53,6 +55,14 @@ def _write_page(given: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _print_anonymity(given: argparse.Namespace, settings: Settings) -> int:
+    from include.reports.anonymity_part import lines_of, read_anonymity
+
+    for line in lines_of(*read_anonymity(settings, given.day or settings.day)):
+        print(line)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m include.reports", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -64,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("out", type=Path, help="HTML file to write")
     page.add_argument("--shapes", type=Path, help="GeoJSON of areas with a property zip3 or state, for a map")
     page.set_defaults(run=_write_page)
+    anonymity = commands.add_parser("anonymity", help="how well people are hidden in the row-level marts of a night")
+    anonymity.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; the newest night where left out")
+    anonymity.set_defaults(run=_print_anonymity)
     return parser
 
 
