@@ -23,10 +23,11 @@ DIMENSIONS = {
     "zip3": "ZIP3",
     "state": "state",
     "svi_quartile": "area deprivation quartile (CDC SVI)",
+    "stratum": "the measure's own age strata",
     "all": "all people",
 }
 # Illness and care differ by age for reasons that are no inequity; the plots still show them.
-NOT_AN_INEQUITY = frozenset({"age_band"})
+NOT_AN_INEQUITY = frozenset({"age_band", "stratum"})
 TREND_WORDS = {
     "improving": "the gap is closing",
     "worsening": "the gap grows",
@@ -120,7 +121,7 @@ def _chance(row: Any) -> float:
 
 
 def _can_be_told(row: Any) -> bool:
-    if row.dimension in NOT_AN_INEQUITY or row.is_suppressed:
+    if NOT_AN_INEQUITY.intersection(row.dimension.split("*")) or row.is_suppressed:
         return False
     if None in (row.estimate, row.standard_error, row.lower_limit, row.upper_limit):
         return False
