@@ -27,7 +27,7 @@ def _print_measure(given: argparse.Namespace, settings: Settings) -> int:
     from include.equity.shown import view_measure
     from include.reports.equity_text import lines_of
     from include.reports.facts import ReportError
-    from include.reports.findings import find_gaps
+    from include.reports.findings import find_gaps, not_known
     from include.reports.published import read_published
 
     published = read_published(settings, given.measure)
@@ -45,6 +45,8 @@ def _print_measure(given: argparse.Namespace, settings: Settings) -> int:
         )
     for line in lines_of(view, find_gaps(published), published.night, given.dimension):
         print(line)
+    for said in not_known(published.results):
+        print(said)
     return 0
 
 

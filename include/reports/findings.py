@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from include.equity.findings_policy import FindingsPolicy
-from include.equity.shown import UNKNOWN, gaps_over_time, has_run, told_periods
+from include.equity.shown import UNKNOWN, gaps_over_time, has_run, told_periods, unknown_dimensions
 from include.equity.trends import judge
 
 DIMENSIONS = {
@@ -25,6 +25,13 @@ DIMENSIONS = {
     "svi_quartile": "area deprivation quartile (CDC SVI)",
     "stratum": "the measure's own age strata",
     "all": "all people",
+}
+# What would make a dimension known of which nothing is.
+_HOW_KNOWN = {
+    "rurality": "give USDA's continuum codes in the folder that PLUMBLINE_GEOGRAPHY names",
+    "svi_quartile": "give CDC's SVI by county in the folder that PLUMBLINE_GEOGRAPHY names",
+    "disability": "record the six questions of the American Community Survey (LOINC 69855-5)",
+    "gender_identity": "record gender identity (US Core's extension of Patient)",
 }
 # Illness and care differ by age for reasons that are no inequity; the plots still show them.
 NOT_AN_INEQUITY = frozenset({"age_band", "stratum"})
@@ -185,6 +192,15 @@ def _unknown_share(rows: Sequence[Any]) -> float:
 def dimension_name(dimension: str) -> str:
     """``race_ethnicity`` as people say it."""
     return " and ".join(DIMENSIONS.get(part, part.replace("_", " ")) for part in dimension.split("*"))
+
+
+def not_known(results: Sequence[Any]) -> list[str]:
+    """A sentence for each dimension of which nobody's group is known, with what would make it known."""
+    return [
+        f"By {dimension_name(name)} nothing can be told, since nobody's group is known: "
+        f"{_HOW_KNOWN.get(name, 'have the sources send it')}."
+        for name in unknown_dimensions(results)
+    ]
 
 
 def format_rate(rate: float | None, is_share: bool) -> str:

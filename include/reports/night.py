@@ -13,7 +13,7 @@ from include.equity.policy import EquityPolicy
 from include.equity.shown import view_measure
 from include.reports.anonymity_part import threshold_text, view_anonymity
 from include.reports.facts import Facts, read_facts
-from include.reports.findings import TREND_WORDS, dimension_name, find_gaps
+from include.reports.findings import TREND_WORDS, dimension_name, find_gaps, not_known
 from include.reports.measure_blocks import MeasureBlock, measure_block
 from include.reports.page_templates import page_templates
 from include.reports.quality_lines import quality_lines
@@ -51,6 +51,7 @@ def render(facts: Facts) -> str:
             steps=list(step_bars(facts.steps)),
             tiers=tier_table(facts.tiers),
             dimension_name=dimension_name,
+            not_known=not_known(facts.results),
             anonymity=anonymity,
             threshold_text=threshold_text(anonymity.whole) if anonymity else "",
         )
