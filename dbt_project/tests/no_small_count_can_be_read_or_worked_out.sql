@@ -36,7 +36,8 @@ worked_out as (
     from results
     inner join totals using (measure_id, period)
 
-    where results.dimension <> 'all'
+    -- Two dimensions together are taken from the groups of either, below, which says more.
+    where results.dimension <> 'all' and results.dimension not like '%*%'
 
     group by results.measure_id, results.period, results.dimension, totals.people, totals.numerator
 
@@ -52,7 +53,7 @@ worked_out as (
             and (results.dimension not like '%race_ethnicity%' or totals.numerator > coalesce(sum(results.numerator), 0))
         )
 
-)
+),
 
 parts as (
 

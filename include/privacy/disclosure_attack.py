@@ -9,7 +9,7 @@ is between which values each hidden count must lie. See also: Fischetti and Sala
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,18 +69,24 @@ def attack(
     is_proportion: bool = True,
     states: Mapping[str, str] | None = None,
     counts_grow: bool = False,
+    among: Collection[tuple[str, str, str]] | None = None,
 ) -> tuple[Bounds, ...]:
     """Bounds of every hidden count of one measure and period that follow from all its releases.
 
     ``states`` says in which state each ZIP3 is, which everybody can know; ``counts_grow`` adds that nobody leaves a group from one
-    release to the next.
+    release to the next. Only counts ``among`` these (dimension, subgroup, quantity) are asked for, where it is given.
     """
     from scipy.optimize import linprog
 
     cells = {_cell(row, quantity): place for place, (row, quantity) in enumerate(
         (row, quantity) for row in rows for quantity in QUANTITIES)}  # fmt: skip
     limits = [_limits(row, quantity) for row in rows for quantity in QUANTITIES]
-    hidden = [(row, quantity) for row in rows for quantity in QUANTITIES if getattr(row, quantity) is None]
+    hidden = [
+        (row, quantity)
+        for row in rows
+        for quantity in QUANTITIES
+        if getattr(row, quantity) is None and (among is None or (row.dimension, row.subgroup, quantity) in among)
+    ]
     at_most, equal = [], []
     for terms, is_equal in _relations(rows, is_proportion, states or {}, counts_grow):
         (equal if is_equal else at_most).append(terms)

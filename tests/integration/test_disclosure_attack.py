@@ -36,9 +36,9 @@ SHOWN_COLUMNS = {
     **PLACE, "subgroup": "text", "people_shown_since": "date", "numerator_shown_since": "date",
 }  # fmt: skip
 STATES = ("MA", "NH", "VT", "RI")
-PAIRS = (("race_ethnicity", "sex"), ("race_ethnicity", "payer"), ("sex", "state"))
-TABLES = 120
-ATTACKED = 30  # linear programs take their time
+PAIRS = (("race_ethnicity", "sex"), ("payer", "race_ethnicity"), ("sex", "state"))
+TABLES = 40
+ATTACKED = 4  # linear programs take their time
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def _decide_all(hot: psycopg.Connection, night: str = "2026-11-23") -> list[dict
 @pytest.fixture
 def decided(hot: psycopg.Connection) -> list[dict]:
     rng = np.random.default_rng(20261123)
-    cohorts = [Cohort(rng, int(rng.integers(5, 900))) for _ in range(TABLES)]
+    cohorts = [Cohort(rng, int(rng.integers(5, 2500))) for _ in range(TABLES)]
     fill(
         hot,
         "int_measures__group_counts",
@@ -199,7 +199,8 @@ def test_a_reader_with_linear_programming_narrows_no_small_count_down(decided: l
     hidden = 0
     for rows in list(by_period.values())[:ATTACKED]:
         (released,) = _released(rows).values()
-        hidden += _assert_not_narrowed_down(attack(released, states=_zip3_states()), _small(rows))
+        small = _small(rows)
+        hidden += _assert_not_narrowed_down(attack(released, states=_zip3_states(), among=small), small)
     assert hidden > ATTACKED
 
 
@@ -233,16 +234,63 @@ def _attack_all_nights(releases: list[list[dict]], **more) -> tuple[Bounds, ...]
     return attack(rows, states=_zip3_states(), counts_grow=True, **more)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_all_nights_of_a_period_together_narrow_no_small_count_down(hot: psycopg.Connection, seed: int) -> None:
     rng = np.random.default_rng(seed)
     cohort = Cohort(rng, 600)
     came = rng.permutation(600)
     known_on = [came < most for most in (400, 404, 520, 598, 600)]
     releases = _release_night_after_night(hot, cohort, known_on)
-    found = _attack_all_nights(releases)
+    found = _attack_all_nights(releases, among=set().union(*map(_small, releases)))
     for n, rows in enumerate(releases):
         _assert_not_narrowed_down((b for b in found if b.release == n), _small(rows))
+
+
+def _night(
+    hot: psycopg.Connection, night: str, counts: dict[str, int], shown: dict[str, str], *, closed: bool
+) -> list[dict]:
+    """One dimension of a period on one night; everybody in it has a numerator in the middle."""
+    rows = [
+        ("m", "calendar year", "2026", "payer", group, None, True, n, n // 2, n // 2, 0, 0, 0, 0)
+        for group, n in counts.items()
+    ]
+    everybody = sum(counts.values())
+    rows.append(
+        (
+            "m",
+            "calendar year",
+            "2026",
+            "all",
+            "All people",
+            None,
+            True,
+            everybody,
+            everybody // 2,
+            everybody // 2,
+            0,
+            0,
+            0,
+            0,
+        )
+    )
+    _fill_periods(hot, [("2026", closed)])
+    fill(hot, "int_measures__group_counts", COUNT_COLUMNS, rows)
+    since = [("m", "calendar year", "2026", "payer", group, day, day) for group, day in shown.items()]
+    fill(hot, "released_group", SHOWN_COLUMNS, since)
+    return fetch(hot, render_model(DISCLOSURE, night=night))
+
+
+def test_a_group_that_was_shown_last_night_does_not_cover_another_tonight(hot: psycopg.Connection) -> None:
+    """b and c change places in size: hiding b in the end, whose size was seen, would tell a's."""
+    before = _night(hot, "2026-12-31", {"a": 2, "b": 60, "c": 50, "d": 300}, {}, closed=False)
+    assert {row["subgroup"] for row in before if row["is_people_hidden"]} == {"a", "c"}
+    shown = {"b": "2026-12-31", "d": "2026-12-31"}
+    after = _night(hot, "2027-04-01", {"a": 2, "b": 60, "c": 70, "d": 300}, shown, closed=True)
+    assert {row["subgroup"] for row in after if row["is_people_hidden"]} == {"a", "c"}
+    _assert_not_narrowed_down(_attack_all_nights([before, after]), {("payer", "a", "people")})
+    forgotten = _night(hot, "2027-04-01", {"a": 2, "b": 60, "c": 70, "d": 300}, {}, closed=True)
+    found = _attack_all_nights([before, forgotten])
+    assert any(bounds.width < NARROWEST for bounds in found if (bounds.subgroup, bounds.quantity) == ("a", "people"))
 
 
 def test_what_is_left_over_after_subtraction_is_never_small(decided: list[dict]) -> None:

@@ -26,7 +26,8 @@ PERIODS = {"period_kind": "text", "period": "text", "is_closed": "boolean"}
 @pytest.fixture
 def hot(fresh_hot):
     with connect("transformer", "hot", fresh_hot, autocommit=True) as connection:
-        fill(connection, "measure_catalogue", {"measure_id": "text"}, [("m",), ("lacking",)])
+        catalogue = {"measure_id": "text", "period_kind": "text"}
+        fill(connection, "measure_catalogue", catalogue, [("m", "calendar year"), ("lacking", "calendar year")])
         fill(
             connection,
             "int_measures__periods",

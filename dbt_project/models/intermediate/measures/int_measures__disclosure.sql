@@ -121,7 +121,28 @@ zip3_counts as (
 
 ),
 
-{{ hide_small('zip3_counts', 'zip3_protected') }}
+{{ hide_small('zip3_counts', 'within_states') }},
+
+-- And all of them against everybody, since not every person's ZIP3 is one of their state.
+all_zip3_counts as (
+
+    select
+        counts.*,
+        '' as part,
+        within_states.is_people_hidden as is_people_forced,
+        within_states.is_suppressed as is_numerator_forced,
+        totals.total_people,
+        totals.total_in_numerator,
+        totals.total_events,
+        totals.total_outside
+
+    from counts
+    inner join within_states using (measure_id, period_kind, period, dimension, subgroup)
+    inner join totals using (measure_id, period_kind, period)
+
+),
+
+{{ hide_small('all_zip3_counts', 'zip3_protected') }}
 
 {% for protected in ['first_protected', 'zip3_protected'] %}
 select

@@ -24,9 +24,20 @@ counts as (
 
 margins as (
 
-    select measure_id, period_kind, period, dimension, subgroup, is_known_group, is_suppressed
+    select
+        measure_id,
+        period_kind,
+        period,
+        dimension,
+        subgroup,
+        is_known_group,
+        is_suppressed,
+        people,
+        people_in_numerator,
+        case kind when 'proportion' then people - people_in_numerator else people end as people_outside
 
     from {{ ref('int_measures__disclosure') }}
+    inner join catalogue using (measure_id)
 
 ),
 
@@ -59,6 +70,12 @@ grid as (
         second_margin.is_suppressed as is_second_hidden,
         case when not second_margin.is_suppressed then second_margin.subgroup end as part,
         catalogue.kind,
+        first_margin.people as people_of_first,
+        first_margin.people_in_numerator as in_numerator_of_first,
+        first_margin.people_outside as outside_of_first,
+        second_margin.people as people_of_second,
+        second_margin.people_in_numerator as in_numerator_of_second,
+        second_margin.people_outside as outside_of_second,
         {%- for sum in sums %}
         coalesce(counts.{{ sum }}, 0) as {{ sum }}{{ ',' if not loop.last }}
         {%- endfor %}
@@ -94,7 +111,13 @@ parts as (
         bool_or(is_first_hidden) as is_first_hidden,
         sum(people) as people,
         sum(people_in_numerator) as people_in_numerator,
-        sum(case when kind = 'proportion' then people - people_in_numerator else people end) as people_outside
+        sum(case when kind = 'proportion' then people - people_in_numerator else people end) as people_outside,
+        min(people_of_first) as people_of_first,
+        min(in_numerator_of_first) as in_numerator_of_first,
+        min(outside_of_first) as outside_of_first,
+        sum(people_of_second) as people_of_second,
+        sum(in_numerator_of_second) as in_numerator_of_second,
+        sum(outside_of_second) as outside_of_second
 
     from grid
 
@@ -110,6 +133,14 @@ firsts as (
         bool_or(
             is_first_hidden
             or (people > 0 and least(people, people_in_numerator, people_outside) < {{ minimum }})
+        )
+        -- What is left of the group when its shown parts are taken from it, where people are in several of its parts.
+        or coalesce(bool_or(part is null and people > 0), false) and (
+            {%- for count, margin in [
+                ('people', 'people_of_first'), ('people_in_numerator', 'in_numerator_of_first'), ('people_outside', 'outside_of_first')
+            ] %}
+            {{ 'or ' if not loop.first }}min({{ margin }}) - coalesce(sum({{ count }}) filter (where part is not null), 0) between 1 and {{ minimum }} - 1
+            {%- endfor %}
         ) as is_small,
         sum(people) as people
 
@@ -130,21 +161,28 @@ ranked as (
 
 ),
 
+-- What is left of each group of the second dimension when all shown parts are taken from it. People of several races are in
+-- several parts: there nothing may be left, which tells nothing.
 cumulated as (
 
     select
         {{ key }},
         ranked.place,
         ranked.small_firsts,
-        sum(parts.people) over to_here as people,
-        sum(parts.people_in_numerator) over to_here as people_in_numerator,
-        sum(parts.people_outside) over to_here as people_outside,
-        count(*) filter (where parts.people > 0) over to_here as peopled
+        count(*) filter (where parts.people > 0) over to_here as peopled,
+        {%- for count, margin in [
+            ('people', 'people_of_second'), ('people_in_numerator', 'in_numerator_of_second'), ('people_outside', 'outside_of_second')
+        ] %}
+        parts.{{ margin }} - sum(parts.{{ count }}) over whole + sum(parts.{{ count }}) over to_here as {{ count }}_left,
+        sum(parts.{{ count }}) over to_here as {{ count }}_hidden{{ ',' if not loop.last }}
+        {%- endfor %}
 
     from parts
     inner join ranked using ({{ key }}, first_group)
 
-    window to_here as (partition by {{ key }}, parts.part order by ranked.place)
+    window
+        whole as (partition by {{ key }}, parts.part),
+        to_here as (partition by {{ key }}, parts.part order by ranked.place)
 
 ),
 
@@ -161,7 +199,14 @@ reached as (
     having
         place >= greatest(min(small_firsts), 2)
         and bool_and(
-            people = 0 or (peopled >= 2 and least(people, people_in_numerator, people_outside) >= {{ minimum }})
+            people_hidden = 0
+            or (
+                peopled >= 2
+                {%- for count in ['people', 'people_in_numerator', 'people_outside'] %}
+                and {{ count }}_hidden >= {{ minimum }}
+                and ({{ count }}_left <= 0 or {{ count }}_left >= {{ minimum }})
+                {%- endfor %}
+            )
         )
 
 ),

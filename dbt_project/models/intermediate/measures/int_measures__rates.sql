@@ -5,12 +5,18 @@
 -#}
 with
 
+catalogue as (
+
+    select measure_id from {{ ref('measure_catalogue') }}
+
+),
+
 released as (
 
     select rates.*
 
     from {{ source('quality', 'released_rate') }} as rates
-    inner join {{ ref('measure_catalogue') }} as measure_catalogue using (measure_id)
+    inner join catalogue using (measure_id)
     inner join {{ ref('int_measures__periods') }} as periods using (period_kind, period)
 
     where rates.edition = {{ policy('disclosure_edition') }}
