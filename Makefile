@@ -123,6 +123,10 @@ else
 	@$(PY) -m include.equity table "$(or $(TABLE),groups.csv)" "$(or $(OUT),summary.csv)"
 endif
 
+.PHONY: anonymity
+anonymity: $(STAMP) ## how well people are hidden in the row-level marts (k, l, t): DAY=YYYY-MM-DD, or the newest night
+	@$(PY) -m include.reports anonymity
+
 .PHONY: quarantine
 quarantine: $(STAMP) ## what was refused; SOURCE=, RULE=, MOST=5 show where it stands and its shape, never a value
 	@$(PY) -m include.quality show $(if $(SOURCE),--source $(SOURCE)) $(if $(RULE),--rule $(RULE)) $(if $(MOST),--most $(MOST)) \

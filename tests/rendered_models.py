@@ -15,12 +15,15 @@ from include.equity.policy import dbt_variables
 DBT = Path(__file__).parents[1] / "dbt_project"
 
 
-def render_model(path: str, **policies: Any) -> str:
-    """The model's SQL; ``ref('x')`` reads the temporary table x, policies are those in force unless given."""
-    text = (DBT / "macros" / "intervals.sql").read_text() + (DBT / "models" / path).read_text()
+def render_model(path: str, *, night: str = "2026-11-23", **policies: Any) -> str:
+    """The model's SQL; ``ref('x')`` and ``source('s', 'x')`` read the temporary table x, policies are those in force unless given."""
+    macros = "".join((DBT / "macros" / name).read_text() for name in ("intervals.sql", "disclosure.sql"))
+    text = macros + (DBT / "models" / path).read_text()
     environment = Environment()
     environment.globals |= {
         "ref": lambda name: f"pg_temp.{name}",
+        "source": lambda schema, name: f"pg_temp.{name}",
+        "night": lambda: f"date '{night}'",
         "policy": lambda name: {**dbt_variables(), **policies}[name],
     }
     return environment.from_string(text).render()

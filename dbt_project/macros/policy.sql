@@ -6,10 +6,15 @@
     {%- set given = {
         'disclosure_minimum_cell': 11,
         'disclosure_round_open_periods_to': 5,
+        'disclosure_protection_interval': 5,
+        'disclosure_closes_after_days': 90,
+        'disclosure_edition': 1,
         'equity_minimum_people': 30,
         'equity_reference_rule': 'largest',
         'equity_reference_groups': {},
         'equity_weak_evidence_errors': 5,
+        'equity_pairs': [['race_ethnicity', 'sex'], ['race_ethnicity', 'payer'], ['sex', 'disability']],
+        'equity_pair_periods': 2,
         'measure_years': 12,
     } -%}
     {%- if name not in given -%}

@@ -1,5 +1,6 @@
 -- On the table that readers get: no count below the minimum, on neither side of a proportion, and none left over when what
--- is shown of a dimension is taken from the total. Where people can be in several groups, nothing left over tells nothing.
+-- is shown of a dimension is taken from the total, or what is shown of two dimensions from a group of either. Where people can
+-- be in several groups, nothing left over tells nothing.
 {%- set minimum = policy('disclosure_minimum_cell') %}
 with
 
@@ -35,7 +36,8 @@ worked_out as (
     from results
     inner join totals using (measure_id, period)
 
-    where results.dimension <> 'all'
+    -- Two dimensions together are taken from the groups of either, below, which says more.
+    where results.dimension <> 'all' and results.dimension not like '%*%'
 
     group by results.measure_id, results.period, results.dimension, totals.people, totals.numerator
 
@@ -43,12 +45,60 @@ worked_out as (
         (
             bool_or(results.people is null)
             and totals.people - coalesce(sum(results.people), 0) < {{ minimum }}
-            and (results.dimension <> 'race_ethnicity' or totals.people > coalesce(sum(results.people), 0))
+            and (results.dimension not like '%race_ethnicity%' or totals.people > coalesce(sum(results.people), 0))
         )
         or (
             bool_or(results.numerator is null)
             and totals.numerator - coalesce(sum(results.numerator), 0) < {{ minimum }}
-            and (results.dimension <> 'race_ethnicity' or totals.numerator > coalesce(sum(results.numerator), 0))
+            and (results.dimension not like '%race_ethnicity%' or totals.numerator > coalesce(sum(results.numerator), 0))
+        )
+
+),
+
+parts as (
+
+    select
+        results.*,
+        whole.dimension as whole_dimension,
+        whole.subgroup as whole_subgroup,
+        whole.people as whole_people,
+        whole.numerator as whole_numerator,
+        -- People of several races are in several parts of the other dimension's group.
+        split_part(results.dimension, '*', 3 - place) = 'race_ethnicity' as is_overlapping
+
+    from results
+    cross join (values (1), (2)) as places (place)
+    inner join results as whole
+        on whole.measure_id = results.measure_id
+        and whole.period = results.period
+        and whole.dimension = split_part(results.dimension, '*', place)
+        and whole.subgroup = split_part(results.subgroup, ', ', place)
+
+    where results.dimension like '%*%'
+
+),
+
+worked_out_of_groups as (
+
+    select measure_id, period, dimension, whole_subgroup as subgroup
+
+    from parts
+
+    group by measure_id, period, dimension, whole_dimension, whole_subgroup, whole_people, whole_numerator, is_overlapping
+
+    having
+        bool_or(numerator is null)
+        and (
+            (
+                whole_people - coalesce(sum(people), 0) < {{ minimum }}
+                and whole_people - coalesce(sum(people), 0) <> 0
+                and (not is_overlapping or whole_people > coalesce(sum(people), 0))
+            )
+            or (
+                whole_numerator - coalesce(sum(numerator), 0) < {{ minimum }}
+                and whole_people - coalesce(sum(people), 0) <> 0
+                and (not is_overlapping or whole_numerator > coalesce(sum(numerator), 0))
+            )
         )
 
 )
@@ -56,3 +106,5 @@ worked_out as (
 select * from read_directly
 union all
 select * from worked_out
+union all
+select * from worked_out_of_groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,10 @@ from include.privacy.disclosure import DisclosurePolicy
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "equity.yml"
 REFERENCE_RULES = ("largest", "best")
+# Dimensions that may be looked at two together.
+PAIRED = (
+    "race_ethnicity", "sex", "gender_identity", "age_band", "language", "payer", "disability", "rurality", "svi_quartile", "state",
+)  # fmt: skip
 
 
 class EquityPolicyError(PlumblineError):
@@ -29,6 +33,8 @@ class EquityPolicy:
     reference_groups: Mapping[str, str]
     minimum_people: int
     weak_evidence_errors: int
+    pairs: tuple[tuple[str, str], ...]
+    pair_periods: int
     measure_years: int
 
     @classmethod
@@ -42,7 +48,7 @@ class EquityPolicy:
                 expected=f"exactly {', '.join(sorted(known))}",
                 action=f"correct {file.name}",
             )
-        policy = cls(**said)
+        policy = cls(**{**said, "pairs": _pairs(said["pairs"], file.name)})
         policy._require_sense(file.name)
         return policy
 
@@ -53,14 +59,44 @@ class EquityPolicy:
                 expected=f"one of {', '.join(REFERENCE_RULES)}",
                 action=f"change it in {file_name}; a group by name goes under reference_groups",
             )
-        numbers = (self.minimum_people, self.weak_evidence_errors, self.measure_years)
+        numbers = (self.minimum_people, self.weak_evidence_errors, self.pair_periods, self.measure_years)
         if any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
             raise EquityPolicyError(
-                found=f"{file_name} sets minimum_people, weak_evidence_errors or measure_years to something else than a "
+                found=f"{file_name} sets minimum_people, weak_evidence_errors, pair_periods or measure_years to something else than a "
                 "whole number from 1",
                 expected="whole numbers of 1 or more",
                 action=f"correct {file_name}",
             )
+
+
+def _pairs(said: Any, file_name: str) -> tuple[tuple[str, str], ...]:
+    is_list = isinstance(said, list) and all(isinstance(each, list) and len(each) == 2 for each in said)
+    unknown = sorted({str(name) for pair in said for name in pair} - set(PAIRED)) if is_list else []
+    if not is_list or unknown:
+        raise EquityPolicyError(
+            found=f"{file_name} names pairs that are not lists of two dimensions{': ' + ', '.join(unknown) if unknown else ''}",
+            expected=f"two of {', '.join(PAIRED)}",
+            action=f"correct pairs in {file_name}; ZIP3s are too small to be divided further",
+        )
+    if circle := _closes_a_circle(said):
+        raise EquityPolicyError(
+            found=f"{file_name}: with the pair {' and '.join(circle)} the pairs make a circle",
+            expected="pairs of which none can be reached over the others, so that no table tells what another hides",
+            action=f"leave one of the pairs of the circle out of {file_name}",
+        )
+    return tuple((one, other) for one, other in said)
+
+
+def _closes_a_circle(pairs: Iterable[Sequence[str]]) -> Sequence[str] | None:
+    """The first pair whose dimensions are connected already. Tables of a forest are decomposable (Lauritzen 1996): whatever each
+    of them allows, together they allow it too."""
+    joined = {name: {name} for name in PAIRED}
+    for one, other in pairs:
+        if joined[one] is joined[other]:
+            return one, other
+        together = joined[one] | joined[other]
+        joined.update(dict.fromkeys(together, together))
+    return None
 
 
 def dbt_variables() -> dict[str, Any]:
@@ -72,9 +108,14 @@ def dbt_variables() -> dict[str, Any]:
     return {
         "disclosure_minimum_cell": disclosure.minimum_cell,
         "disclosure_round_open_periods_to": disclosure.round_open_periods_to,
+        "disclosure_protection_interval": disclosure.protection_interval,
+        "disclosure_closes_after_days": disclosure.closes_after_days,
+        "disclosure_edition": disclosure.edition,
         "equity_minimum_people": equity.minimum_people,
         "equity_reference_rule": equity.reference_rule,
         "equity_reference_groups": dict(equity.reference_groups),
         "equity_weak_evidence_errors": equity.weak_evidence_errors,
+        "equity_pairs": [list(pair) for pair in equity.pairs],
+        "equity_pair_periods": equity.pair_periods,
         "measure_years": equity.measure_years,
     }

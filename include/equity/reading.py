@@ -54,7 +54,7 @@ class _Complaints:
         more = len(self.found) - MOST_COMPLAINTS
         raise TableError(
             found="; ".join(self.found[:MOST_COMPLAINTS]) + (f"; and {more} more of the kind" if more > 0 else ""),
-            expected="numbers (nothing or NA where not known), 0 or 1 in flags, and one row a subgroup",
+            expected="numbers with a decimal point (nothing or NA where not known), 0 or 1 in flags, and one row a subgroup",
             action="correct these lines; nothing was written",
         )
 
@@ -129,7 +129,9 @@ def _read_row(line: int, record: Mapping[str, str | None], complaints: _Complain
         try:
             value = float(text(column))
         except ValueError:
-            complaints.found.append(f"line {line} has something else than a number in {column}")
+            # 1,234 could be a thousand or a little more than one: that is not ours to guess.
+            what = "a comma in the number" if _has_comma(text(column)) else "something else than a number"
+            complaints.found.append(f"line {line} has {what} in {column}")
             return math.nan
         if not math.isfinite(value) or value < least or value <= above:
             limit = f"{least:g} or more" if least > -math.inf else f"above {above:g}"
@@ -161,6 +163,10 @@ def _read_row(line: int, record: Mapping[str, str | None], complaints: _Complain
         scale=number("indicator_scale", above=0),
         parent=text("parent"),
     )
+
+
+def _has_comma(text: str) -> bool:
+    return "," in text and text.replace(",", "").replace(".", "").removeprefix("-").isdigit()
 
 
 def _contradictions(rows: Sequence[Row]) -> Iterator[str]:

@@ -97,6 +97,15 @@ def told_periods(results: Iterable[Any]) -> dict[str, str]:
     return {measure_id: period for measure_id, (_, _, period) in told.items()}
 
 
+def unknown_dimensions(results: Iterable[Any]) -> list[str]:
+    """Dimensions of which nobody's group is known in any measure."""
+    known: dict[str, bool] = {}
+    for row in results:
+        if row.dimension != "all" and "*" not in row.dimension:
+            known[row.dimension] = known.get(row.dimension, False) or row.is_known_group
+    return sorted(name for name, is_known in known.items() if not is_known)
+
+
 def has_run(period_kind: str, period: str, night: date) -> float:
     """The share of a calendar year, or of an influenza season (August to March), that has passed by a night."""
     first = int(period[:4])

@@ -90,10 +90,19 @@ def measure_resource(measure: Row, results: Sequence[Row], base: str = BASE) -> 
                     }
                     for population in _POPULATIONS
                 ],
-                "stratifier": [{"code": {"text": each}, "criteria": {"language": "text/sql", "expression": each}} for each in dimensions],
+                "stratifier": [_stratifier(each) for each in dimensions],
             }
         ],
     }  # fmt: skip
+
+
+def _stratifier(dimension: str) -> Json:
+    """One dimension by its own criteria; two together by a component each (R4, invariant mea-1)."""
+    parts = [
+        {"code": {"text": each}, "criteria": {"language": "text/sql", "expression": each}}
+        for each in dimension.split("*")
+    ]
+    return parts[0] if len(parts) == 1 else {"component": parts}
 
 
 def _step(population: str) -> str:
@@ -120,9 +129,9 @@ def _report(measure: Row, kind: str, period: str, rows: list[Row], base: str, ni
     group = {"population": _populations(whole), **_score(whole, measure)}
     strata = [
         {
-            "code": [{"text": dimension}],
+            "code": [{"text": each} for each in dimension.split("*")],
             "stratum": [
-                {"value": {"text": each.subgroup}, "population": _populations(each), **_score(each, measure)} for each in of_dimension
+                {**_stratum_of(dimension, each.subgroup), "population": _populations(each), **_score(each, measure)} for each in of_dimension
             ],
         }
         for dimension, of_dimension in groupby((each for each in rows if each.dimension != "all"), lambda each: each.dimension)
@@ -143,6 +152,15 @@ def _report(measure: Row, kind: str, period: str, rows: list[Row], base: str, ni
         "improvementNotation": _improvement(measure),
         "group": [{**group, **({"stratifier": strata} if strata else {})}],
     }
+
+
+def _stratum_of(dimension: str, subgroup: str) -> Json:
+    """A group by its value; two together by a component each (R4, invariant mrp-2)."""
+    names = dimension.split("*")
+    if len(names) == 1:
+        return {"value": {"text": subgroup}}
+    values = subgroup.split(", ")
+    return {"component": [{"code": {"text": n}, "value": {"text": v}} for n, v in zip(names, values, strict=True)]}
 
 
 def _improvement(measure: Row) -> Json:

@@ -1,10 +1,12 @@
-"""``python -m include.reports measure <measure_id>``: a published measure and its gaps in the terminal; ``page``: as HTML."""
+"""``python -m include.reports measure <measure_id>``: a published measure and its gaps in the terminal; ``page``: as HTML;
+``anonymity``: how well people are hidden in the row-level marts."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 from include.command import run_command
@@ -21,7 +23,7 @@ def _print_measure(given: argparse.Namespace, settings: Settings) -> int:
     from include.equity.shown import view_measure
     from include.reports.equity_text import lines_of
     from include.reports.facts import ReportError
-    from include.reports.findings import find_gaps
+    from include.reports.findings import find_gaps, not_known
     from include.reports.published import read_published
 
     published = read_published(settings, given.measure)
@@ -39,6 +41,8 @@ def _print_measure(given: argparse.Namespace, settings: Settings) -> int:
         )
     for line in lines_of(view, find_gaps(published), published.night, given.dimension):
         print(line)
+    for said in not_known(published.results):
+        print(said)
     return 0
 
 
@@ -46,6 +50,14 @@ def _write_page(given: argparse.Namespace, settings: Settings) -> int:
     from include.reports.equity_page import write_equity_page
 
     print(f"equity page written to {write_equity_page(given.out, settings, shapes=given.shapes)}")
+    return 0
+
+
+def _print_anonymity(given: argparse.Namespace, settings: Settings) -> int:
+    from include.reports.anonymity_part import lines_of, read_anonymity
+
+    for line in lines_of(*read_anonymity(settings, given.day or settings.day)):
+        print(line)
     return 0
 
 
@@ -60,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("out", type=Path, help="HTML file to write")
     page.add_argument("--shapes", type=Path, help="GeoJSON of areas with a property zip3 or state, for a map")
     page.set_defaults(run=_write_page)
+    anonymity = commands.add_parser("anonymity", help="how well people are hidden in the row-level marts of a night")
+    anonymity.add_argument("--day", type=date.fromisoformat, help="YYYY-MM-DD; the newest night where left out")
+    anonymity.set_defaults(run=_print_anonymity)
     return parser
 
 

@@ -10,7 +10,7 @@ from include.equity.policy import EquityPolicy
 from include.equity.shown import view_measure
 from include.privacy.disclosure import DisclosurePolicy
 from include.reports.area_map import map_measure
-from include.reports.findings import TREND_WORDS, find_gaps
+from include.reports.findings import TREND_WORDS, find_gaps, not_known
 from include.reports.measure_blocks import measure_block
 from include.reports.page_templates import page_templates
 from include.reports.published import Published, read_published
@@ -43,6 +43,7 @@ def render_equity(published: Published, shapes: Path | None = None) -> str:
             night=published.night,
             blocks=blocks,
             maps={block.slug: map_measure(block.view, outlines) for block in blocks},
+            not_known=not_known(published.results),
             map_note="" if shapes else NO_SHAPES,
             gaps=find_gaps(published, most=40, policy=policy),
             policy=policy,

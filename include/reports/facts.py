@@ -48,6 +48,9 @@ class Facts:
     workbench: list[Row] = field(default_factory=list)
     unmapped: list[Row] = field(default_factory=list)
     unmapped_codes: list[Row] = field(default_factory=list)
+    anonymity: list[Row] = field(default_factory=list)
+    anonymity_classes: list[Row] = field(default_factory=list)
+    anonymity_attributes: list[Row] = field(default_factory=list)
 
 
 def read_facts(night: date, settings: Settings) -> Facts:
@@ -73,6 +76,11 @@ def _read(warm: psycopg.Connection, query: str, night: date) -> list[Row]:
         return []
 
 
+ANONYMITY = {
+    "anonymity": "select * from governance.anonymity where night = %(night)s",
+    "anonymity_classes": "select * from governance.anonymity_class where night = %(night)s",
+    "anonymity_attributes": "select * from governance.anonymity_attribute where night = %(night)s",
+}
 _QUERIES = {
     "score_history": """
         select source, data_class, night, overall, overall_low, overall_high, change from governance.quality_scores
@@ -145,5 +153,6 @@ _QUERIES = {
     "steps": """
         select s.* from governance.steps s join governance.nights n on (n.night, n.attempt) = (s.night, s.attempt)
         where s.night = %(night)s order by step_id""",
+    **ANONYMITY,
     "nights": "select * from governance.nights where night <= %(night)s order by night desc limit 14",
 }

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from include.equity.findings_policy import FindingsPolicy
-from include.equity.shown import UNKNOWN, gaps_over_time, has_run, told_periods
+from include.equity.shown import UNKNOWN, gaps_over_time, has_run, told_periods, unknown_dimensions
 from include.equity.trends import judge
 
 DIMENSIONS = {
@@ -23,10 +23,18 @@ DIMENSIONS = {
     "zip3": "ZIP3",
     "state": "state",
     "svi_quartile": "area deprivation quartile (CDC SVI)",
+    "stratum": "the measure's own age strata",
     "all": "all people",
 }
+# What would make a dimension known of which nothing is.
+_HOW_KNOWN = {
+    "rurality": "give USDA's continuum codes in the folder that PLUMBLINE_GEOGRAPHY names",
+    "svi_quartile": "give CDC's SVI by county in the folder that PLUMBLINE_GEOGRAPHY names",
+    "disability": "record the six questions of the American Community Survey (LOINC 69855-5)",
+    "gender_identity": "record gender identity (US Core's extension of Patient)",
+}
 # Illness and care differ by age for reasons that are no inequity; the plots still show them.
-NOT_AN_INEQUITY = frozenset({"age_band"})
+NOT_AN_INEQUITY = frozenset({"age_band", "stratum"})
 TREND_WORDS = {
     "improving": "the gap is closing",
     "worsening": "the gap grows",
@@ -120,7 +128,7 @@ def _chance(row: Any) -> float:
 
 
 def _can_be_told(row: Any) -> bool:
-    if row.dimension in NOT_AN_INEQUITY or row.is_suppressed:
+    if NOT_AN_INEQUITY.intersection(row.dimension.split("*")) or row.is_suppressed:
         return False
     if None in (row.estimate, row.standard_error, row.lower_limit, row.upper_limit):
         return False
@@ -184,6 +192,15 @@ def _unknown_share(rows: Sequence[Any]) -> float:
 def dimension_name(dimension: str) -> str:
     """``race_ethnicity`` as people say it."""
     return " and ".join(DIMENSIONS.get(part, part.replace("_", " ")) for part in dimension.split("*"))
+
+
+def not_known(results: Sequence[Any]) -> list[str]:
+    """A sentence for each dimension of which nobody's group is known, with what would make it known."""
+    return [
+        f"By {dimension_name(name)} nothing can be told, since nobody's group is known: "
+        f"{_HOW_KNOWN.get(name, 'have the sources send it')}."
+        for name in unknown_dimensions(results)
+    ]
 
 
 def format_rate(rate: float | None, is_share: bool) -> str:

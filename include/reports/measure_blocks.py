@@ -15,7 +15,7 @@ MOST_GROUPS = 14
 MOST_TRACES = 8
 DIMENSION_ORDER = (
     "race_ethnicity", "sex", "gender_identity", "age_band", "language", "payer", "disability", "rurality",
-    "svi_quartile", "state", "zip3",
+    "svi_quartile", "state", "zip3", "stratum",
 )  # fmt: skip
 TRACE_WIDTH, TRACE_HEIGHT = 168.0, 84.0
 

@@ -11,8 +11,9 @@ from typing import Any
 from include.equity.findings_policy import FindingsPolicy
 from include.equity.policy import EquityPolicy
 from include.equity.shown import view_measure
+from include.reports.anonymity_part import threshold_text, view_anonymity
 from include.reports.facts import Facts, read_facts
-from include.reports.findings import TREND_WORDS, dimension_name, find_gaps
+from include.reports.findings import TREND_WORDS, dimension_name, find_gaps, not_known
 from include.reports.measure_blocks import MeasureBlock, measure_block
 from include.reports.page_templates import page_templates
 from include.reports.quality_lines import quality_lines
@@ -37,6 +38,7 @@ def write_report(night: date, settings: Settings | None = None) -> Path:
 
 def render(facts: Facts) -> str:
     """The page as text. Everything that came from data is escaped."""
+    anonymity = view_anonymity(facts.anonymity, facts.anonymity_classes, facts.anonymity_attributes)
     return (
         page_templates()
         .get_template("night.html.j2")
@@ -49,6 +51,9 @@ def render(facts: Facts) -> str:
             steps=list(step_bars(facts.steps)),
             tiers=tier_table(facts.tiers),
             dimension_name=dimension_name,
+            not_known=not_known(facts.results),
+            anonymity=anonymity,
+            threshold_text=threshold_text(anonymity.whole) if anonymity else "",
         )
     )
 

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from include.errors import PlumblineError
 from include.nights import current_attempt, step
+from include.privacy.anonymity import broken_thresholds, measure_anonymity
 from include.privacy.leak_scan import Needles, bearers_of, collect_needles, holds_identifier, names_in
 from include.settings import Settings
 from include.warehouse.build import CANDIDATES
@@ -47,7 +48,8 @@ def audit_candidate(night: date, settings: Settings | None = None) -> dict[str, 
         connect("leak_scanner", "hot", settings) as hot,
     ):
         scanned, leaks = scan_for_leaks(hot, read_needles(hot, settings))
-        findings = [*reconcile_batches(hot, night), *check_build(hot, night), *leaks]
+        broken = list(check_build(hot, night))
+        findings = [*reconcile_batches(hot, night), *broken, *leaks, *([] if broken else check_anonymity(hot, night))]
         _record(hot, night, findings)
         # On the books already, under their own steps and sources; here they only keep the night from being published.
         findings += check_arrivals(hot, night)
@@ -130,6 +132,13 @@ def check_build(hot: psycopg.Connection, night: date) -> Iterator[Finding]:
     for relation, rows in _rows_before(hot, state[:2]).items():
         if rows and not built.get(relation):
             yield Finding("empty_table", relation, rows, NO_FALSE_GREEN)
+
+
+def check_anonymity(hot: psycopg.Connection, night: date) -> Iterator[Finding]:
+    """Nothing leaks: people are hidden among others as the privacy officer's thresholds say. Measured whether any is set or not."""
+    measure_anonymity(hot, night)
+    for said, people in broken_thresholds(hot, night):
+        yield Finding("anonymity", said, people, NOTHING_LEAKS)
 
 
 def _failed_nodes(hot: psycopg.Connection, night: date) -> Iterator[Finding]:

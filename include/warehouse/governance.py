@@ -22,6 +22,7 @@ class Book:
     query: str
     columns: tuple[str, ...]
     key: tuple[str, ...]
+    is_whole_night: bool = False  # what the night no longer says goes as well
 
 
 BOOKS = (
@@ -63,6 +64,15 @@ BOOKS = (
     Book("tier_moves", "select {} from lifecycle.move where night = %(night)s",
          ("move_id", "night", "subject", "data_class", "from_tier", "to_tier", "records", "bytes", "finished_at"),
          ("move_id",)),
+    Book("anonymity", "select {} from quality.anonymity where night = %(night)s",
+         ("night", "without", "quasi_identifiers", "people", "classes", "smallest_class", "unique_people", "people_below_k",
+          "k_threshold"), ("night", "without"), is_whole_night=True),
+    Book("anonymity_class", "select {} from quality.anonymity_class where night = %(night)s",
+         ("night", "size_from", "size_to", "classes", "people"), ("night", "size_from"), is_whole_night=True),
+    Book("anonymity_attribute", "select {} from quality.anonymity_attribute where night = %(night)s",
+         ("night", "attribute", "distance_kind", "values_known", "fewest_values", "fewest_entropy", "people_with_one_value",
+          "greatest_distance", "mean_distance", "people_below_l", "l_threshold", "people_beyond_t", "t_threshold"),
+         ("night", "attribute"), is_whole_night=True),
 )  # fmt: skip
 
 
@@ -75,6 +85,10 @@ def copy_books(hot: psycopg.Connection, night: date, settings: Settings) -> None
     with connect("publisher", "warm", settings) as warm:
         for book in BOOKS:
             names = sql.SQL(", ").join(map(sql.Identifier, book.columns))
+            if book.is_whole_night:
+                warm.execute(
+                    sql.SQL("delete from {} where night = %s").format(sql.Identifier("governance", book.table)), [night]
+                )
             # Streamed: a bad delivery may have a million refusals.
             with hot.cursor(name="book") as rows:
                 rows.itersize = _ROWS_AT_ONCE

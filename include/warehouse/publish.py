@@ -22,6 +22,7 @@ from include.settings import Settings
 from include.warehouse.build import CANDIDATES
 from include.warehouse.connect import connect
 from include.warehouse.purposes import publish_opt_outs
+from include.warehouse.released import record_release
 from include.warehouse.row_release import is_held_until_month_end
 
 
@@ -80,6 +81,7 @@ def publish(night: date, settings: Settings | None = None) -> dict[str, int]:
         changed = [c for c in due if _differs(c, published)]
         versions = {c.relation: _make_version(hot, warm, c, night) for c in changed}
         publish_opt_outs(hot, warm, night)
+        released = record_release(night, settings)
         _flip(warm, {c.relation: c for c in changed}, versions, night)
         dropped = drop_unreadable_versions(warm)
         counts = {
@@ -87,6 +89,7 @@ def publish(night: date, settings: Settings | None = None) -> dict[str, int]:
             "tables_unchanged": len(candidates) - len(changed),
             "rows": sum(candidate.rows for candidate in changed),
             "versions_dropped": dropped,
+            **released,
         }
         running.count(**counts)
         hot.execute("select audit.append('marts.published', %s, %s)", [str(night), psycopg.types.json.Jsonb(counts)])

@@ -11,7 +11,7 @@ from include.equity.groups import Groups, Summary
 from include.warehouse.connect import connect
 from tests.rendered_models import fetch, fill, fill_from, render_model
 
-RATES = "intermediate/measures/int_measures__rates.sql"
+RATES = "intermediate/measures/int_measures__rates_tonight.sql"
 DISPARITIES = "equity/disparities.sql"
 CATALOGUE = {"measure_id": "text", "kind": "text", "rate_per": "integer", "favourable_direction": "text"}
 PERIODS = {"period_kind": "text", "period": "text", "is_closed": "boolean"}
@@ -56,6 +56,7 @@ def _row(measure: str, subgroup: str, people: int, fulfil: int, *, days: int = 0
 
 def _build(hot: psycopg.Connection, rows: list[tuple], **policies) -> None:
     fill(hot, "int_measures__disclosure", COUNTS, rows)
+    fill(hot, "int_measures__pair_disclosure", COUNTS, [])
     fill_from(hot, "int_measures__rates", render_model(RATES, **policies))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import namedtuple
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from include.measures.fhir_reports import days_of, fhir_id, measure_resource, reports_of
 from include.terminology.load import TerminologyError, load_terminology
 from include.warehouse.connect import connect
+from tests.fhir_r4 import complaints
 
 Measure = namedtuple(
     "Measure", "measure_id title definition kind favourable_direction period_kind rate_per unit steward source"
@@ -68,6 +70,72 @@ def test_a_measure_tells_its_strata_and_which_way_is_better() -> None:
     assert told["url"] == "urn:plumbline:Measure:cms130"
     assert [each["code"]["text"] for each in told["group"][0]["stratifier"]] == ["sex"]
     assert told["improvementNotation"]["coding"][0]["code"] == "increase"
+
+
+def test_two_dimensions_together_are_components_and_everything_is_as_r4_asks() -> None:
+    rows = [
+        result("all", "All people", 100, 50, 0.5),
+        result("sex", "female", 60, 35, 35 / 60),
+        result("race_ethnicity*sex", "Asian, female", 30, 15, 0.5),
+        result("race_ethnicity*sex", "Asian, male", None, None, None, "suppressed"),
+    ]
+    (report,) = reports_of([MEASURE], rows, "https://measures.example.org", date(2026, 11, 23))
+    measure = measure_resource(MEASURE, rows)
+    assert complaints(report) == [] and complaints(measure) == []
+    both = next(each for each in report["group"][0]["stratifier"] if len(each["code"]) == 2)
+    assert [part["value"]["text"] for part in both["stratum"][0]["component"]] == ["Asian", "female"]
+    assert len(measure["group"][0]["stratifier"][0]["component"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda report: report.pop("measure"), "measure is missing"),
+        (lambda report: report.update(status="done"), "status is not of"),
+        (lambda report: report["group"][0].update(colour="red"), "no element colour"),
+        (lambda report: report["group"][0]["population"][0].update(count="12"), "no integer"),
+        (lambda report: report["group"][0]["stratifier"][0]["stratum"][0].pop("value"), "mrp-2"),
+        (lambda report: report["improvementNotation"]["coding"][0].update(code="up"), "its system does not"),
+        (lambda report: report["period"].update(end="2024-12-31"), "per-1"),
+        (lambda report: report["group"][0].update(stratifier=[]), "or empty"),
+    ],
+)
+def test_what_r4_does_not_allow_is_found(change, complaint: str) -> None:
+    rows = [result("all", "All people", 100, 50, 0.5), result("sex", "female", 60, 35, 0.5)]
+    (report,) = reports_of([MEASURE], rows, "urn:x", date(2026, 11, 23))
+    change(report)
+    assert complaint in "; ".join(complaints(report))
+
+
+def test_the_strata_are_those_of_the_published_measures(project: Path, real_inputs: Path) -> None:
+    """By the age of each case of the decks. Reports that put a patient into both strata of CMS130 contradict its own text."""
+    strata = _rows(project / "dbt_project" / "seeds" / "measure_strata.csv")
+    compared = 0
+    for deck in ("CMS125", "CMS130"):
+        own = [(int(row["from_age"]), int(row["to_age"])) for row in strata if row["measure_id"] == deck.lower()]
+        assert len(own) == 2
+        for case in sorted((real_inputs / "measures" / deck / "cases").iterdir()):
+            age, told = _age_and_strata(case)
+            if sum(told) == 1:
+                compared += 1
+                assert [low <= age <= high for low, high in own] == told, case.name
+    assert compared > 30
+
+
+def _age_and_strata(case: Path) -> tuple[int, list[bool]]:
+    patient, report = (
+        json.loads(next(case.glob(f"{kind}-*.json")).read_text()) for kind in ("Patient", "MeasureReport")
+    )
+    born, end = patient["birthDate"], report["period"]["end"][:10]
+    told = [
+        any(
+            next(p["count"] for p in stratum["population"] if p["code"]["coding"][0]["code"] == "initial-population")
+            for stratum in stratifier["stratum"]
+            if stratum["value"]["text"] == "true"
+        )
+        for stratifier in report["group"][0].get("stratifier", [])
+    ]
+    return int(end[:4]) - int(born[:4]) - (born[5:] > end[5:]), told
 
 
 @pytest.mark.parametrize(

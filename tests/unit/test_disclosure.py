@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.privacy.disclosure import Released, attack
+from include.privacy.disclosure_attack import Released, attack
 
 TOTAL = Released("all", "All people", 100, 40)
 

@@ -38,6 +38,11 @@ def test_one_row_a_measure_comes_out(tmp_path: Path) -> None:
         (HEADER.replace("estimate", "value"), GOOD, "a table without estimate"),
         (HEADER, [], "a table without rows"),
         (HEADER, ["Screened,Income,low,forty,2,100,1,1,1,100"], "line 2 has something else than a number in estimate"),
+        (
+            HEADER.replace(",", ";"),
+            [GOOD[0].replace(",", ";").replace(";40;", ";40,5;")],
+            "line 2 has a comma in the number in estimate",
+        ),
         (HEADER, [GOOD[0], GOOD[0]], "name a subgroup twice"),
         (HEADER, [GOOD[0], GOOD[1].replace(",2,100", ",1,100")], "empty or repeated subgroup_order"),
         (HEADER, [GOOD[0], GOOD[1].replace(",1,1,2,", ",0,1,2,")], "disagree on favourable_indicator"),

@@ -10,7 +10,7 @@ rates as (
 
     select
         *,
-        dimension = 'race_ethnicity' as has_overlapping_groups
+        dimension like '%race_ethnicity%' as has_overlapping_groups
 
     from {{ ref('int_measures__rates') }}
 

@@ -1,15 +1,16 @@
 {#-
-    What may be shown of each group (include/policies/disclosure.yml; decisions/0221).
+    What may be shown of each group (include/policies/disclosure.yml; decisions/0221, 0722).
 
     A count is small when it, or what is left of its denominator, stands for fewer than the minimum of people. Small counts are
     hidden, and with them, from the smallest upwards, as many others as it takes for the hidden ones of a dimension to be at
     least two, to add up to at least the minimum on both sides, and for the total less everything shown not to be small either.
     Of a period that still runs, counts are shown rounded: the minimum is higher by what two roundings can take away, so that
-    what is shown is not small either. People (denominators) and numerators are protected one after the other; a hidden denominator hides its numerator.
+    what is shown is not small either. People (denominators) and numerators are protected one after the other; a hidden
+    denominator hides its numerator. Everybody knows which ZIP3 is in which state: ZIP3s are protected within their state, and
+    those of a hidden state are hidden.
 -#}
 {%- set minimum = policy('disclosure_minimum_cell') -%}
 {%- set rounded_to = policy('disclosure_round_open_periods_to') -%}
-{%- set dimension_key = 'measure_id, period_kind, period, dimension' -%}
 with
 
 catalogue as (
@@ -30,6 +31,12 @@ periods as (
 
 ),
 
+released as (
+
+    select * from {{ source('quality', 'released_group') }}
+
+),
+
 counts as (
 
     select
@@ -39,11 +46,14 @@ counts as (
         case
             when catalogue.kind = 'proportion' then group_counts.people - group_counts.people_in_numerator
             else group_counts.people
-        end as people_outside
+        end as people_outside,
+        coalesce(released.people_shown_since < {{ night() }}, false) as is_people_shown_before,
+        coalesce(released.numerator_shown_since < {{ night() }}, false) as is_numerator_shown_before
 
     from {{ ref('int_measures__group_counts') }} as group_counts
     inner join catalogue using (measure_id)
     inner join periods using (period_kind, period)
+    left join released using (measure_id, period_kind, period, dimension, subgroup)
 
 ),
 
@@ -64,102 +74,77 @@ totals as (
 
 ),
 
-ranked_people as (
+first_counts as (
 
-    select
-        counts.*,
-        totals.total_people,
-        totals.total_in_numerator,
-        totals.total_events,
-        totals.total_outside,
-        counts.people < smallest_shown as is_small,
-        count(*) filter (where counts.people < smallest_shown) over whole as small_cells,
-        row_number() over by_size as place,
-        sum(counts.people) over by_size as hidden_people,
-        totals.total_people - sum(counts.people) over whole + sum(counts.people) over by_size as people_left_over
+    select counts.*, '' as part, false as is_people_forced, false as is_numerator_forced,
+        totals.total_people, totals.total_in_numerator, totals.total_events, totals.total_outside
 
     from counts
     inner join totals using (measure_id, period_kind, period)
 
-    window
-        whole as (partition by {{ dimension_key }}),
-        by_size as (partition by {{ dimension_key }} order by counts.people, counts.subgroup)
+    where dimension <> 'zip3'
 
 ),
 
-people_protected as (
+{{ hide_small('first_counts', 'first_protected') }},
 
-    select
-        *,
-        -- No place qualifies where even all groups together are too few: then none is shown.
-        small_cells > 0 and place <= coalesce(
-            min(place) filter (
-                where
-                    place >= greatest(small_cells, 2)
-                    and hidden_people >= smallest_shown
-                    and (people_left_over <= 0 or people_left_over >= smallest_shown)
-            ) over (partition by {{ dimension_key }}),
-            place
-        ) as is_people_hidden
+states as (
 
-    from ranked_people
+    select zip3 as subgroup, mode() within group (order by state) as part from {{ ref('int_persons__resolved') }} group by 1
 
 ),
 
-judged as (
+zip3_counts as (
 
     select
-        *,
-        is_people_hidden or people_in_numerator < smallest_shown or people_outside < smallest_shown as is_small_numerator
+        counts.*,
+        coalesce(states.part, 'unknown') as part,
+        coalesce(of_state.is_people_hidden, false) as is_people_forced,
+        coalesce(of_state.is_suppressed, false) as is_numerator_forced,
+        sum(counts.people) over whole as total_people,
+        sum(counts.people_in_numerator) over whole as total_in_numerator,
+        sum(counts.events) over whole as total_events,
+        sum(counts.people_outside) over whole as total_outside
 
-    from people_protected
+    from counts
+    left join states using (subgroup)
+    left join first_protected as of_state
+        on of_state.measure_id = counts.measure_id
+        and of_state.period_kind = counts.period_kind
+        and of_state.period = counts.period
+        and of_state.dimension = 'state'
+        and of_state.subgroup = coalesce(states.part, 'unknown')
+
+    where counts.dimension = 'zip3'
+
+    window whole as (partition by counts.measure_id, counts.period_kind, counts.period, coalesce(states.part, 'unknown'))
 
 ),
 
-ranked_numerators as (
+{{ hide_small('zip3_counts', 'within_states') }},
+
+-- And all of them against everybody, since not every person's ZIP3 is one of their state.
+all_zip3_counts as (
 
     select
-        *,
-        count(*) filter (where is_small_numerator) over whole as small_numerators,
-        row_number() over by_size as numerator_place,
-        sum(people_in_numerator) over by_size as hidden_in_numerator,
-        sum(people_outside) over by_size as hidden_outside,
-        total_in_numerator - sum(people_in_numerator) over whole + sum(people_in_numerator) over by_size as numerator_left_over,
-        total_events - sum(events) over whole + sum(events) over by_size as events_left_over,
-        total_outside - sum(people_outside) over whole + sum(people_outside) over by_size as outside_left_over
+        counts.*,
+        '' as part,
+        within_states.is_people_hidden as is_people_forced,
+        within_states.is_suppressed as is_numerator_forced,
+        totals.total_people,
+        totals.total_in_numerator,
+        totals.total_events,
+        totals.total_outside
 
-    from judged
-
-    window
-        whole as (partition by {{ dimension_key }}),
-        by_size as (
-            partition by {{ dimension_key }}
-            order by is_small_numerator desc, least(people_in_numerator, people_outside), people, subgroup
-        )
+    from counts
+    inner join within_states using (measure_id, period_kind, period, dimension, subgroup)
+    inner join totals using (measure_id, period_kind, period)
 
 ),
 
-numerators_protected as (
+{{ hide_small('all_zip3_counts', 'zip3_protected') }}
 
-    select
-        *,
-        small_numerators > 0 and numerator_place <= coalesce(
-            min(numerator_place) filter (
-                where
-                    numerator_place >= greatest(small_numerators, 2)
-                    and hidden_in_numerator >= smallest_shown
-                    and hidden_outside >= smallest_shown
-                    and (numerator_left_over <= 0 or numerator_left_over >= smallest_shown)
-                    and (events_left_over <= 0 or events_left_over >= smallest_shown)
-                    and (outside_left_over <= 0 or outside_left_over >= smallest_shown)
-            ) over (partition by {{ dimension_key }}),
-            numerator_place
-        ) as is_suppressed
-
-    from ranked_numerators
-
-)
-
+{% for protected in ['first_protected', 'zip3_protected'] %}
 select
     measure_id,
     period_kind,
@@ -178,4 +163,6 @@ select
     events_times_days,
     days_squared
 
-from numerators_protected
+from {{ protected }}
+{{ 'union all' if not loop.last }}
+{% endfor %}

@@ -3,7 +3,8 @@
     numbers, so that a repeated night gives the same bits.
 -#}
 {%- set dimensions = [
-    'sex', 'age_band', 'race_ethnicity', 'language', 'payer', 'zip3', 'gender_identity', 'state', 'rurality', 'svi_quartile'
+    'sex', 'age_band', 'race_ethnicity', 'language', 'payer', 'zip3', 'gender_identity', 'state', 'rurality', 'svi_quartile',
+    'disability'
 ] -%}
 {%- set sums = ['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared'] -%}
 with
@@ -20,6 +21,13 @@ groups as (
 
 ),
 
+-- The age groups that a published measure asks to be reported apart.
+strata as (
+
+    select * from {{ ref('measure_strata') }}
+
+),
+
 counted as (
 
     select
@@ -30,12 +38,14 @@ counted as (
             {%- for dimension in dimensions %}
             when grouping(groups.{{ dimension }}) = 0 then '{{ dimension }}'
             {%- endfor %}
+            when grouping(strata.stratum) = 0 then 'stratum'
             else 'all'
         end as dimension,
         coalesce(
             {%- for dimension in dimensions %}
             groups.{{ dimension }},
             {%- endfor %}
+            strata.stratum,
             'All people'
         ) as subgroups,
         count(*) as people,
@@ -48,10 +58,13 @@ counted as (
 
     from membership
     inner join groups using (period_kind, period, person_key)
+    left join strata
+        on strata.measure_id = membership.measure_id
+        and groups.age_at_end between strata.from_age and strata.to_age
 
     group by
         membership.measure_id, membership.period_kind, membership.period,
-        grouping sets ((), (groups.{{ dimensions | join('), (groups.') }}))
+        grouping sets ((), (strata.stratum), (groups.{{ dimensions | join('), (groups.') }}))
 
 ),
 
@@ -66,6 +79,9 @@ counted_in_each as (
     cross join lateral unnest(
         case when dimension = 'race_ethnicity' then string_to_array(subgroups, ';') else array[subgroups] end
     ) as subgroup
+
+    -- Who is in no stratum, of most measures everybody, is in no group of them.
+    where dimension <> 'stratum' or subgroups <> 'All people'
 
 )
 

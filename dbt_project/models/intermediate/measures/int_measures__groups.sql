@@ -23,9 +23,11 @@ persons as (
         persons.zip3,
         persons.state,
         areas.svi_quartile,
-        areas.rurality
+        areas.rurality,
+        disability.disability
 
     from {{ ref('int_persons__resolved') }} as persons
+    left join {{ ref('int_measures__disability') }} as disability using (person_key)
     left join {{ source('geography', 'zip_area') }} as areas on left(persons.postal_code, 5) = areas.zip_code
 
 )
@@ -34,6 +36,7 @@ select
     people.period_kind,
     people.period,
     people.person_key,
+    people.age_at_end,
     coalesce(persons.sex, 'unknown') as sex,
     coalesce(persons.race_ethnicity, 'unknown') as race_ethnicity,
     case
@@ -48,6 +51,7 @@ select
     coalesce(persons.payer, 'unknown') as payer,
     coalesce(persons.zip3, 'unknown') as zip3,
     coalesce(persons.gender_identity, 'unknown') as gender_identity,
+    coalesce(persons.disability, 'unknown') as disability,
     coalesce(persons.state, 'unknown') as state,
     coalesce(persons.rurality, 'unknown') as rurality,
     case persons.svi_quartile

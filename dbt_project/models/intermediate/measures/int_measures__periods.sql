@@ -44,7 +44,7 @@ select
     starts_on,
     ends_before,
     least(ends_before, {{ night() }} + 1) as observed_before,
-    ends_before <= {{ night() }} as is_closed
+    ends_before + {{ policy('disclosure_closes_after_days') }} <= {{ night() }} as is_closed
 
 from periods
 
