@@ -87,10 +87,20 @@ def _drill(asked, settings: Settings) -> int:
 
     drill = restore_drill(asked.day, settings)
     for name, check in drill.checks.items():
-        told = ", ".join(f"{word} {value}" for word, value in check.items() if word != "passed")
+        told = ", ".join(f"{word} {_said(value)}" for word, value in check.items() if word != "passed")
         print(f"{'ok  ' if check['passed'] else 'FAIL'} {name}: {told}")
-    print(f"recovered in {drill.seconds:.1f} s; {drill.nights_lost} finished night(s) are not in the backups")
+    print(
+        f"time to recover (RTO): {drill.seconds:.1f} s; finished nights that would be lost (RPO): {drill.nights_lost}"
+    )
+    if drill.nights_lost:
+        print("save them now with 'python -m include.backups due'; every night does so at its end")
     return 0
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name}={count}" for name, count in value.items()) or "none"
+    return (" ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
 def _restore(asked, settings: Settings) -> int:
