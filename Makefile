@@ -212,7 +212,11 @@ format: $(STAMP) ## let ruff rewrite what it can
 
 .PHONY: kill-test
 kill-test: $(STAMP) ## kill nights at many random moments and compare with an undisturbed one (long)
-	@$(PY) -m pytest -m slow -k kill -q $(ARGS)
+	@$(PY) -m pytest -m slow -k "kill and not lifecycle" -q $(ARGS)
+
+.PHONY: kill-test-lifecycle
+kill-test-lifecycle: $(STAMP) ## kill tiering, erasure, new keys and backups, their Postgres and their store, N=200 times (long; SEED=)
+	@PLUMBLINE_KILLS=$(or $(N),200) PLUMBLINE_KILL_SEED=$(or $(SEED),1) $(PY) -m pytest -m slow tests/journey/test_killed_lifecycle.py -q -s $(ARGS)
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## hostile input to the parsers for minutes: each read or refused, no crash, no hang, no memory growth (long)

@@ -17,6 +17,7 @@ from include.settings import Settings
 
 def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], object]]]:
     """Every call of a night, named, in order. Later calls use what earlier ones returned."""
+    from include.audit.access import note_changes
     from include.identity.resolve import resolve_persons
     from include.intake.load import load_source
     from include.intake.promote import promote_batch
@@ -37,7 +38,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     from include.warehouse.build import build_marts
     from include.warehouse.publish import publish
 
-    yield "open", lambda: open_night(night, settings)
+    yield "open", lambda: (note_changes(settings), open_night(night, settings))
     for source in load_sources(settings.sources_file):
         batches: list[str] = []
         yield f"land {source.name}", lambda name=source.name: land_source(name, night)

@@ -1,4 +1,6 @@
-"""Save the databases and the keys, at the frequency that the policy asks for its most pressing class: every morning at seven.
+"""Save the databases and the keys where something is due: every morning at seven, for days whose night did not come to its end.
+
+A night that does is saved by its own last task; then nothing is due here.
 
 Each backup is encrypted, read back whole and compared before it counts. Databases lie locked to the end of their days; keys lie
 apart, sealed for the escrow recipient, and end within a week.

@@ -1,4 +1,4 @@
-"""The whole night: every source in, checked, built, audited, published, old data tiered, and the verdict told.
+"""The whole night: every source in, checked, built, audited, published, old data tiered, the verdict told, all of it saved.
 
 Runs at 02:00 in the hospital's time zone, one night at a time, missed nights in order. A red night publishes nothing.
 By hand: `make nightly DAY=2026-11-23`, or trigger it here with a night.
@@ -10,6 +10,7 @@ from plumbline_airflow import steps
 from plumbline_airflow.defaults import AT_TWO, FIRST_NIGHT, NIGHT_MAY_TAKE, NIGHT_PARAM, START, TASK_DEFAULTS
 from plumbline_airflow.extract import extract
 from plumbline_airflow.failures import close_unfinished_night
+from plumbline_airflow.maintenance import save
 from plumbline_airflow.tiering import tier
 
 
@@ -26,7 +27,7 @@ from plumbline_airflow.tiering import tier
     tags=["plumbline"],
 )
 def nightly():
-    sources = steps.sources()
+    sources, report = steps.sources(), steps.report()
     steps.open_night() >> sources
     chain(
         extract.expand(source=sources),
@@ -37,9 +38,10 @@ def nightly():
         steps.publish(),
         tier(),
         steps.close(),
-        steps.report(),
+        report,
         steps.tell(),
     )
+    report >> save()
 
 
 nightly()

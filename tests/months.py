@@ -39,15 +39,17 @@ def store_month(
     *,
     records: int = 20,
     people: int = 4,
+    first_person: int = 0,
     source: str = "clinic",
     dataset: str = "Observation",
     data_class: str = "lab_results",
     event_years: tuple[int, ...] = (2020,),
     label: str = "",
 ) -> list[Stored]:
-    """Promote a batch of documents received on a day. ``people=0`` makes records without a person."""
+    """Promote a batch of documents received on a day. ``people=0`` makes records without a person; others are numbered from
+    ``first_person``."""
     stored = [
-        _document(f"{source} {dataset} {received} {label} {number}", number, people, dataset, event_years)
+        _document(f"{source} {dataset} {received} {label} {number}", number, people, first_person, dataset)
         for number in range(records)
     ]
     batch_id = f"{source}__{dataset.lower()}__{received:%Y%m%d}__{hashlib.sha256(label.encode()).hexdigest()[:12]}"
@@ -140,8 +142,8 @@ def at_midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _document(label: str, number: int, people: int, dataset: str, event_years: tuple[int, ...]) -> Stored:
-    token = person(number % people) if people else None
+def _document(label: str, number: int, people: int, first_person: int, dataset: str) -> Stored:
+    token = person(first_person + number % people) if people else None
     content = {
         "resourceType": dataset,
         "status": "final",

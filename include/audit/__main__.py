@@ -1,6 +1,6 @@
 """``python -m include.audit verify`` checks the trail; ``anchor`` checks it and seals its newest entry for the night;
 ``export`` prints it as FHIR AuditEvents (NDJSON; --after NUMBER); ``access`` lists who can read what, when they last acted and
-what nobody used for 90 days; ``watch`` has the trail tell of changed policies and grants."""
+what nobody used for 90 days; ``watch`` has the trail tell of changed policies and grants, and of logins that Postgres refused."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def _access(asked: argparse.Namespace, settings: Settings) -> int:
 def _watch(asked: argparse.Namespace, settings: Settings) -> int:
     from include.audit.access import note_changes
 
-    print(", ".join(f"{name} {count} changed" for name, count in note_changes(settings).items()))
+    counts = note_changes(settings)
+    print(
+        f"the trail tells of {', '.join(f'{name.replace(chr(95), chr(32))} {count}' for name, count in counts.items())}"
+    )
     return 0
 
 

@@ -12,24 +12,39 @@ from pathlib import Path
 import psycopg
 
 from include.audit.chain import append
+from include.audit.logins import note_refused_logins
 from include.settings import Settings
-from include.warehouse.connect import ROLES, connect
+from include.warehouse.connect import OWNER, connect
 
 POLICIES = Path(__file__).parents[1] / "policies"
 UNUSED_DAYS = 90
 _DATABASES = ("hot", "warm")
+# Databases whose grants are watched, and as whom: nobody but the sealer may enter keys.
+_WATCHED = {"hot": "privacy_officer", "warm": "privacy_officer", "keys": "sealer"}
 # Tables that the night's own steps make and grant each night: no person's doing.
 _MADE_NIGHTLY = "^(intake|detached|staging|intermediate|candidate_.*|dev_.*|versions|workspace|clinical|measures|equity|research|public_health)$"
 _READABLE = """
     select r.role, n.nspname, c.relname, r.privilege
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     cross join lateral (
-        select role, privilege from unnest(%(roles)s::text[]) role, unnest(%(privileges)s::text[]) privilege
+        select role, privilege from unnest(%(roles)s::name[]) role, unnest(%(privileges)s::text[]) privilege
         where has_schema_privilege(role, n.oid, 'usage') and has_table_privilege(role, c.oid, privilege)
            or (privilege = 'SELECT' and has_schema_privilege(role, n.oid, 'usage') and has_any_column_privilege(role, c.oid, 'select'))
     ) r
     where c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition and n.nspname !~ '^(pg_|information_schema)'
     order by 1, 2, 3, 4"""
+
+
+# What a role may do whatever is granted on tables: it belongs to the server, not to a database.
+_POWERS = """
+    select rolname::text, 'role ' || power, 'holds' from pg_roles
+    cross join lateral (values ('superuser', rolsuper), ('createrole', rolcreaterole), ('createdb', rolcreatedb),
+                               ('replication', rolreplication), ('bypassrls', rolbypassrls), ('login', rolcanlogin)) p (power, has)
+    where has and rolname !~ '^pg_'
+    union all
+    select member.rolname, 'role ' || granted.rolname, 'belongs to' from pg_auth_members m
+    join pg_roles granted on granted.oid = m.roleid join pg_roles member on member.oid = m.member where member.rolname !~ '^pg_'"""
+_SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +102,27 @@ def _unread(books: psycopg.Connection) -> tuple[datetime | None, set[str]]:
 
 
 def _privileges(books: psycopg.Connection, privileges: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
-    return books.execute(_READABLE, {"roles": list(ROLES), "privileges": list(privileges)}).fetchall()
+    """Of every role there is, also one that nobody here made; not of who may do everything (superusers and the owner)."""
+    rows = books.execute(
+        "select rolname from pg_roles where rolname !~ '^pg_' and not rolsuper and rolname <> %s", [OWNER]
+    )
+    roles = [row[0] for row in rows.fetchall()]
+    return books.execute(_READABLE, {"roles": roles, "privileges": list(privileges)}).fetchall()
 
 
 def note_changes(settings: Settings) -> dict[str, int]:
-    """Have the trail tell which policies and grants changed since it last looked. Returns counts; repeatable.
+    """Have the trail tell which policies and grants changed, and who was refused a login, since it last looked. Returns counts.
 
-    The first look tells of everything once, by counts. Grants on what the night's steps make anew are left out.
+    The first look tells of everything once, by counts. Grants on what the night's steps make anew are left out; what roles may
+    do on the whole server (superuser, membership) is told under database 'server'. Repeatable.
     """
+    # Looked at before anything is written: whoever appends to the trail keeps others from it until the end.
+    granted = {database: _granted(settings, database) for database in _WATCHED}
     with connect("privacy_officer", settings=settings) as hot:
+        granted[_SERVER] = set(hot.execute(_POWERS).fetchall())
         counts = {"policies": _note_policies(hot)}
-        counts["grants"] = sum(_note_grants(hot, database, settings) for database in _DATABASES)
+        counts["grants"] = sum(_note_grants(hot, database, now) for database, now in granted.items())
+        counts["logins_refused"] = note_refused_logins(hot, settings)
     return counts
 
 
@@ -119,12 +144,16 @@ def _note_policies(hot: psycopg.Connection) -> int:
     return len(changed)
 
 
-def _note_grants(hot: psycopg.Connection, database: str, settings: Settings) -> int:
-    with connect("privacy_officer", database, settings) as books:
+def _granted(settings: Settings, database: str) -> set[tuple[str, str, str]]:
+    """Role, relation and privilege, apart from what the night's steps make anew."""
+    with connect(_WATCHED[database], database, settings) as books:
         kept = books.execute("select nspname from pg_namespace where nspname !~ %s", [_MADE_NIGHTLY]).fetchall()
         schemas = {row[0] for row in kept}
         rows = _privileges(books, ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"))
-    now = {(role, f"{schema}.{table}", privilege) for role, schema, table, privilege in rows if schema in schemas}
+    return {(role, f"{schema}.{table}", privilege) for role, schema, table, privilege in rows if schema in schemas}
+
+
+def _note_grants(hot: psycopg.Connection, database: str, now: set[tuple[str, str, str]]) -> int:
     seen = set(
         hot.execute("select role, relation, privilege from audit.grant_seen where database = %s", [database]).fetchall()
     )

@@ -60,7 +60,11 @@ def verify_trail(settings: Settings | None = None) -> Verdict:
 
 
 def read_anchors(settings: Settings) -> dict[int, str]:
-    """Hashes by entry number, from every version of every anchor in the bucket, each with its signature checked."""
+    """Hashes by entry number, from every version of every anchor in the bucket, each with its signature checked.
+
+    Raises AnchorError where one was not signed by this installation, or where two seal the same entry and disagree: the
+    keyring's owner can sign anew what was rewritten, and what the store keeps locked then speaks against it.
+    """
     from include.lifecycle.store import open_store
 
     s3 = open_store(settings)
@@ -78,7 +82,13 @@ def read_anchors(settings: Settings) -> dict[int, str]:
                     expected="anchors signed with the keyring of this installation",
                     action="find out who can write to the bucket; check with the anchors that are signed",
                 )
-            anchors[int(said["entry"])] = said["hash"]
+            if anchors.setdefault(int(said["entry"]), said["hash"]) != said["hash"]:
+                raise AnchorError(
+                    found=f"two signed anchors of entry {said['entry']} that disagree",
+                    expected="an entry to be sealed as it stands, and never as something else",
+                    action="compare the versions of the anchors in the audit bucket by their age: the older one is what was there; "
+                    "find out who had the keyring when the younger was written",
+                )
     anchors.pop(0, None)
     return anchors
 

@@ -1,8 +1,8 @@
 """The trail as FHIR R4 AuditEvents, for a hospital's own audit repository.
 
-Reads of a record follow IHE BALP 1.1.3, profile IHE.BasicAudit.Read (https://profiles.ihe.net/ITI/BALP); deletions its
-profile Delete. Other acts have no REST pattern there and are plain R4 AuditEvents. Each carries its number and hash, so that
-it can be held against the chain. Nothing in it is a patient's value: records and persons are named by tokens.
+Reads of a record follow IHE BALP 1.1.4, profile IHE.BasicAudit.Read (https://profiles.ihe.net/ITI/BALP); deletions its
+profile Delete. Both are for what succeeded; other acts, and what failed, are plain R4 AuditEvents. Each carries its number and
+hash, so that it can be held against the chain. Nothing in it is a patient's value: records and persons are named by tokens.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ _EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _REST = "http://hl7.org/fhir/restful-interaction"
 _ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 _ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+_PROVENANCE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+# Who asks and who answers, as the profiles name them: a read flows from server to client; a deletion has an owner of the data.
+_CLIENT = {False: (_DCM, "110152", "Destination Role ID"), True: (_DCM, "110150", "Application")}
+_SERVER = {False: (_DCM, "110153", "Source Role ID"), True: (_PROVENANCE, "custodian", "Custodian")}
 _READS = ("record.unsealed", "record.read")
 _DELETES = ("person.erased", "file.destroyed")
 _OUTCOMES = {"success": "0", "attempt": "0", "failure": "8"}
@@ -47,7 +52,7 @@ def event_of(entry: Entry, server: str) -> dict:
         "recorded": f"{entry.at}Z",
         "outcome": _OUTCOMES.get(entry.outcome, "4"),
         "outcomeDesc": entry.outcome,
-        "agent": _agents(entry, server),
+        "agent": _agents(entry, server, is_delete=is_delete),
         "source": {
             "observer": {"display": "Plumbline"},
             "type": [_coding("http://terminology.hl7.org/CodeSystem/security-source-type", "4")],
@@ -79,21 +84,27 @@ def _action(action: str) -> str:
     return "U" if verb in ("moved", "archived", "lifted", "rotated", "rewrapped", "changed", "given", "taken") else "E"
 
 
-def _agents(entry: Entry, server: str) -> list[dict]:
+def _agents(entry: Entry, server: str, *, is_delete: bool) -> list[dict]:
+    """The program that asked, under its database role; the database that answered; and the person behind it where one is named."""
     role, _, person = entry.actor.partition(" ")
     client = {
-        "type": {"coding": [_coding(_DCM, "110152")]},
-        "who": {"identifier": {"system": f"{SYSTEM}:role", "value": role}, "display": person or role},
-        "requestor": True,
+        "type": {"coding": [_coding(*_CLIENT[is_delete])]},
+        "who": {"identifier": {"system": f"{SYSTEM}:role", "value": role}, "display": role},
+        "requestor": not person,
         "network": {"address": role, "type": "1"},
     }
     answering = {
-        "type": {"coding": [_coding(_DCM, "110153")]},
-        "who": {"display": "Plumbline, database hot"},
+        "type": {"coding": [_coding(*_SERVER[is_delete])]},
+        "who": {"identifier": {"system": f"{SYSTEM}:database", "value": "hot"}, "display": "Plumbline, database hot"},
         "requestor": False,
         "network": {"address": server, "type": "1"},
     }
-    return [client, answering]
+    user = {
+        "type": {"coding": [_coding(_PARTICIPATION, "IRCP", "information recipient")]},
+        "who": {"identifier": {"system": f"{SYSTEM}:person", "value": person}, "display": person},
+        "requestor": True,
+    }
+    return [client, answering, *([user] if person else [])]
 
 
 def _data(entry: Entry) -> dict:
@@ -113,5 +124,5 @@ def _chained(entry: Entry) -> dict:
     }
 
 
-def _coding(system: str, code: str) -> dict:
-    return {"system": system, "code": code}
+def _coding(system: str, code: str, display: str | None = None) -> dict:
+    return {"system": system, "code": code, **({"display": display} if display else {})}

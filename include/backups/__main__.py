@@ -93,14 +93,20 @@ def _drill(asked, settings: Settings) -> int:
     for name, check in drill.checks.items():
         told = ", ".join(f"{word} {_shown(value)}" for word, value in check.items() if word != "passed")
         print(f"{'ok  ' if check['passed'] else 'FAIL'} {name.replace('_', ' ')}: {told}")
-    print(f"recovered in {drill.seconds:.1f} s; {drill.nights_lost} finished night(s) are not in the backups")
+    print(
+        f"time to recover (RTO): {drill.seconds:.1f} s; finished nights that would be lost (RPO): {drill.nights_lost}"
+    )
+    if drill.nights_lost:
+        print("save them now with 'python -m include.backups due'; every night does so at its end")
     return 0
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return str(value) if value else "none"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_shown(count)}" for name, count in value.items()) or "none"
+    if isinstance(value, list):
+        return " ".join(map(_shown, value)) or "none"
+    return f"{value:,}" if isinstance(value, int) else str(value) if value else "none"
 
 
 def _restore(asked, settings: Settings) -> int:

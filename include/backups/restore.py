@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from include.backups import vault
-from include.backups.back_up import program
+from include.backups.content import program
 from include.backups.vault import BackupError, Manifest
 from include.lifecycle.erase_rows import count_published
 from include.lifecycle.erasure_ledger import LedgerEntry, read_ledger

@@ -31,7 +31,11 @@ class BackupError(PlumblineError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup is. ``sha256`` is over what was saved, before encryption; ``tables`` count rows in its snapshot."""
+    """What a backup is. ``sha256`` is over what was saved, before encryption; ``tables`` count rows in its snapshot.
+
+    ``as_of`` is when the snapshot was taken: everything committed before is in it (ISO 8601; '' in backups made before it was
+    noted, for which ``made_at`` is the best there is).
+    """
 
     backup_id: str
     kind: str
@@ -46,6 +50,12 @@ class Manifest:
     grants: list[list[str]] = field(default_factory=list)
     audit_entries: int = 0
     audit_hash: str = ""
+    as_of: str = ""
+
+    @property
+    def holds_until(self) -> str:
+        """Up to which moment it has everything."""
+        return self.as_of or self.made_at
 
 
 def bucket_of(settings: Settings, kind: str) -> str:
@@ -89,11 +99,15 @@ def put_encrypted(settings: Settings, kind: str, key: str, stream: BinaryIO, rec
     return content
 
 
-def lock(settings: Settings, key: str, until: date) -> None:
-    """Lock a backup of a database to the end of its last day; where that is past by the store's clock it stays unlocked."""
-    s3 = open_store(settings)
-    if store.end_of(until) > store.store_clock(s3, settings.bucket_backup):
-        store.extend_lock(s3, settings.bucket_backup, key, until)
+def lock(settings: Settings, manifest: Manifest) -> None:
+    """Lock a backup of a database and its manifest to the end of its last day, never one of keys.
+
+    Where that day is past by the store's clock they stay unlocked.
+    """
+    s3, until = open_store(settings), date.fromisoformat(manifest.expires_on)
+    if manifest.kind != "keys" and store.end_of(until) > store.store_clock(s3, settings.bucket_backup):
+        for key in (manifest.object_key, manifest.object_key + ".json"):
+            store.extend_lock(s3, settings.bucket_backup, key, until)
 
 
 def open_backup(settings: Settings, manifest: Manifest, identity: str) -> BinaryIO:
@@ -108,8 +122,6 @@ def write_manifest(settings: Settings, manifest: Manifest, signing_key: bytes) -
     s3, key = open_store(settings), manifest.object_key + ".json"
     body = json.dumps({**said, "signature": _sign(signing_key, said)}, sort_keys=True, indent=1).encode()
     s3.put_object(Bucket=bucket_of(settings, manifest.kind), Key=key, Body=body, ContentType="application/json")
-    if manifest.kind != "keys":
-        lock(settings, key, date.fromisoformat(manifest.expires_on))
 
 
 def read_manifests(settings: Settings, kind: str, signing_key: bytes | None) -> Iterator[Manifest]:

@@ -1,17 +1,25 @@
 """The records manager's desk: ``python -m include.lifecycle <verb>``.
 
-plan        show what would happen on a day and why; --save makes it the plan that apply follows
-apply       do exactly what the plan of the day says
-holds       list holds in force; hold and lift set and end one (two names, a reason)
-approve     agree to the destruction of files that a plan shows
-files       list the files in cold and archive
-retrieve    bring a record back, from whichever tier; find tells where records are
-rehydrate   bring a month (or all of them, before a full refresh of staging) back to hot, on loan until a day
-reconcile   check that every record is in exactly one place
-history     ask hot, cold and archive together, in SQL; --cost says first what it reads
-token       the person token of an id read from standard input; erase and hold take it
-erase       what erasing a person would reach; --do erases for good (a reason, two names)
-erasures    list erasures, or print one's receipt
+plan          show what would happen on a day and why; --save makes it the plan that apply follows
+apply         do exactly what the saved plan of the day says
+holds         list holds in force; --all: lifted ones too
+hold          set a hold: nothing it matches moves down, ends or is erased (two names, a reason)
+lift          end a hold (two names, a reason)
+due           list the files that wait for a second person's word before they are destroyed
+approve       agree to the destruction of files that wait (two names, a reason)
+certificates  list certificates of destruction, or print one (--of)
+files         list the files in cold and archive
+find          tell where records of a person, class, source or year are
+retrieve      bring records back, from whichever tier, as they were received
+rehydrate     bring a month (or all of them, before a full refresh of staging) back to hot, on loan until a day
+reconcile     check that every record is in exactly one place
+history       ask hot, cold and archive together, in SQL; --cost says first what it reads
+unseal        open files of cold and archive into a folder, for DuckDB, Spark or Trino; shows first
+token         the person token of an id read from standard input; erase and hold take it
+erase         show what erasing a person would reach; --do erases for good (two names, a reason)
+erasures      list erasures, or print one's receipt (--receipt)
+
+Each verb has its own --help. Names, reasons and purposes go to the audit trail: name no patient in them.
 """
 
 from __future__ import annotations
@@ -23,7 +31,8 @@ from functools import partial
 from uuid import UUID
 
 from include.command import day, run_command
-from include.lifecycle import desk_erasure, desk_history
+from include.lifecycle import desk_destruction, desk_erasure, desk_history
+from include.lifecycle.tables import show_table
 from include.settings import Settings
 
 
@@ -68,14 +77,14 @@ def _apply(asked, settings: Settings) -> int:
 
 
 def _holds(asked, settings: Settings) -> int:
+    lifted = ", lifted_night, lift_approved_by, lift_reason" if asked.all else ""
     rows = _query(
         settings,
-        """select hold_id, person_token, data_class, source, event_from, event_to, set_night, requested_by, approved_by, reason
-           from lifecycle.hold where lifted_at is null order by hold_id""",
+        f"""select hold_id, person_token, data_class, source, event_from, event_to, set_night, requested_by, approved_by, reason
+                   {lifted} from lifecycle.hold where {"true" if asked.all else "lifted_at is null"} order by hold_id""",  # noqa: S608
     )
-    _show(
-        ("hold", "person token", "class", "source", "from", "to", "set", "requested by", "approved by", "reason"), rows
-    )
+    heads = ("hold", "person token", "class", "source", "from", "to", "set", "requested by", "approved by", "reason")
+    show_table((*heads, *(("lifted", "lifting approved by", "because") if asked.all else ())), rows)
     return 0
 
 
@@ -94,7 +103,7 @@ def _hold(asked, settings: Settings) -> int:
         event_to=asked.event_to,
         settings=settings,
     )
-    print(f"hold {hold_id} is in force")
+    print(f"hold {hold_id} is in force; 'plan' shows what it stops")
     return 0
 
 
@@ -103,22 +112,7 @@ def _lift(asked, settings: Settings) -> int:
 
     names = {"reason": asked.reason, "requested_by": asked.requested_by, "approved_by": asked.approved_by}
     lift_hold(asked.hold_id, asked.day, **names, settings=settings)
-    print(f"hold {asked.hold_id} is lifted")
-    return 0
-
-
-def _approve(asked, settings: Settings) -> int:
-    from include.lifecycle.approvals import approve_destruction
-
-    approved = approve_destruction(
-        asked.day,
-        object_keys=asked.files,
-        requested_by=asked.requested_by,
-        approved_by=asked.approved_by,
-        reason=asked.reason,
-        settings=settings,
-    )
-    print(f"{approved} file(s) approved; the next plan destroys them unless a hold stops it")
+    print(f"hold {asked.hold_id} is lifted; the next plan moves what has become due")
     return 0
 
 
@@ -128,13 +122,14 @@ def _files(asked, settings: Settings) -> int:
         """select object_key, tier, data_class, event_year, to_char(received_month, 'YYYY-MM'), records, bytes, locked_until
            from lifecycle.cold_file where tier in ('cold', 'archive') order by object_key""",
     )
-    _show(("file", "tier", "class", "event year", "received", "records", "bytes", "locked until"), rows)
+    show_table(("file", "tier", "class", "event year", "received", "records", "bytes", "locked until"), rows)
     return 0
 
 
 def _find(asked, settings: Settings) -> int:
     from collections import Counter
 
+    from include.audit.chain import append
     from include.lifecycle.retrieve import EXPECT, find
     from include.warehouse.connect import connect
 
@@ -142,8 +137,10 @@ def _find(asked, settings: Settings) -> int:
         places = find(
             hot, person_token=asked.person, source=asked.source, data_class=asked.data_class, event_year=asked.year
         )
+        told = {"records": len(places), "ids_shown": asked.ids, "source": asked.source, "class": asked.data_class}
+        append(hot, "record.located", asked.person and str(asked.person), told)
     counts = Counter((place.tier, place.dataset) for place in places)
-    _show(
+    show_table(
         ("tier", "dataset", "records", "to bring back"),
         [(*key, n, EXPECT[key[0]]) for key, n in sorted(counts.items())],
     )
@@ -185,7 +182,7 @@ def _reconcile(asked, settings: Settings) -> int:
     from include.lifecycle.reconcile import check_places, deep_check
 
     findings = [*check_places(settings), *(deep_check(settings) if asked.deep else ())]
-    _show(("finding", "where", "count", "says"), [(f.kind, f.subject, f.count, f.says) for f in findings])
+    show_table(("finding", "where", "count", "says"), [(f.kind, f.subject, f.count, f.says) for f in findings])
     return 1 if findings else 0
 
 
@@ -194,15 +191,6 @@ def _query(settings: Settings, query: str) -> list[tuple]:
 
     with connect("privacy_officer", settings=settings) as hot:
         return hot.execute(query).fetchall()
-
-
-def _show(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    texts = [tuple(heads), *(tuple("-" if cell is None else str(cell) for cell in row) for row in rows)]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(heads))]
-    for row in texts:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if not rows:
-        print("(none)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -214,14 +202,11 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--save", action="store_true", help="save it, for apply")
     plan.add_argument("--policy", type=_path, help="show what this policy file would do; never saved")
     _verb(verbs, "apply", _apply)
-    _verb(verbs, "holds", _holds)
+    _verb(verbs, "holds", _holds).add_argument("--all", action="store_true", help="lifted ones too")
     hold = _criteria(_two_names(_verb(verbs, "hold", _hold)))
-    hold.add_argument("--event-from", type=day)
-    hold.add_argument("--event-to", type=day)
+    hold.add_argument("--event-from", type=day, metavar="YYYY-MM-DD", help="events of this day and later")
+    hold.add_argument("--event-to", type=day, metavar="YYYY-MM-DD", help="events up to this day")
     _two_names(_verb(verbs, "lift", _lift)).add_argument("hold_id", type=int)
-    _two_names(_verb(verbs, "approve", _approve)).add_argument(
-        "files", nargs="+", help="object keys as the plan shows them"
-    )
     _verb(verbs, "files", _files)
     find = _criteria(_verb(verbs, "find", _find))
     find.add_argument("--year", type=int, help="event year")
@@ -229,21 +214,24 @@ def _parser() -> argparse.ArgumentParser:
     _asked_by(_verb(verbs, "retrieve", _retrieve)).add_argument("records", nargs="+", type=UUID)
     _rehydrate_arguments(_asked_by(_verb(verbs, "rehydrate", _rehydrate)))
     _verb(verbs, "reconcile", _reconcile).add_argument("--deep", action="store_true", help="read every file")
+    desk_destruction.add_verbs(partial(_verb, verbs), _two_names)
     desk_erasure.add_verbs(partial(_verb, verbs), _two_names)
     desk_history.add_verbs(partial(_verb, verbs), _asked_by)
     return parser
 
 
 def _verb(verbs, name: str, function) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name)
+    says = next(line.removeprefix(name).strip() for line in __doc__.splitlines() if line.split()[:1] == [name])
+    parser = verbs.add_parser(name, description=says[0].upper() + says[1:] + ".")
     parser.set_defaults(verb_function=function)
     parser.add_argument("--day", type=day, help="YYYY-MM-DD; default: the night the settings name")
     return parser
 
 
 def _two_names(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    for name in ("--requested-by", "--approved-by", "--reason"):
-        parser.add_argument(name, required=True)
+    parser.add_argument("--requested-by", required=True, metavar="NAME", help="who asks")
+    parser.add_argument("--approved-by", required=True, metavar="NAME", help="who agrees: somebody else")
+    parser.add_argument("--reason", required=True, help="goes to the audit trail")
     return parser
 
 
@@ -255,9 +243,11 @@ def _asked_by(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def _criteria(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("--person", type=UUID, help="person token")
-    parser.add_argument("--class", dest="data_class")
-    parser.add_argument("--source")
+    parser.add_argument(
+        "--person", type=UUID, metavar="TOKEN", help="a person, by one of their tokens; 'token' tells it"
+    )
+    parser.add_argument("--class", dest="data_class", metavar="CLASS", help="a data class of retention.yml")
+    parser.add_argument("--source", help="a source of sources.yml")
     return parser
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from include.audit.refusals import refusals_told
 from include.lifecycle.holds import HoldError, refuse_one_name
 from include.settings import Settings
 
@@ -15,6 +16,7 @@ class ApprovalError(HoldError):
     """A destruction that cannot be approved as asked."""
 
 
+@refusals_told("destruction.approval_refused", role="privacy_officer")
 def approve_destruction(
     night: date,
     *,
@@ -68,6 +70,13 @@ class Due:
 
     object_keys: tuple[str, ...]
     text: str
+
+    def for_terminal(self) -> str:
+        """The same for a terminal, with what to do next."""
+        if not self.object_keys:
+            return "Nothing waits for approval in the newest plan of this day; 'plan --save' makes one."
+        how = "To agree: approve FILE … --requested-by NAME --approved-by NAME --reason WHY. To keep them: set a hold."
+        return "\n".join([self.text.replace("`", ""), "", how])
 
 
 def due_for_approval(night: date, settings: Settings | None = None) -> Due:

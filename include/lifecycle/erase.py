@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
+from include.audit.refusals import refusals_told
 from include.errors import PlumblineError
 from include.lifecycle import ledger
 from include.lifecycle.erase_rows import destroy_person_keys, person_of, remove_rows
@@ -73,6 +74,7 @@ def reach_of(work: Work, person_token: UUID) -> Reach:
     )
 
 
+@refusals_told("erasure.refused", role="lifecycle")
 def erase_person(work: Work, person_token: UUID, *, reason: str, requested_by: str, approved_by: str) -> UUID:
     """Erase a person for good and return the erasure's number, whose receipt is in ``lifecycle.erasure``.
 
@@ -251,7 +253,7 @@ def _write_receipt(work: Work, erasure_id: UUID) -> None:
         "select night, reason, requested_by, approved_by, counts from lifecycle.erasure where erasure_id = %s",
         [erasure_id],
     ).fetchone()
-    final_on = _final_on(hot, work.night)
+    final_on = _final_on(work)
     content = {
         "erasure": str(erasure_id), "night": str(night), "reason": reason, "requested_by": requested_by,
         "approved_by": approved_by, "counts": counts, "final_on": str(final_on),
@@ -272,12 +274,20 @@ def _write_receipt(work: Work, erasure_id: UUID) -> None:
         ledger.audit(hot, "person.erased", str(erasure_id), {"receipt_sha256": digest, "final_on": str(final_on)})
 
 
-def _final_on(hot, night: date) -> date:
-    """The day after the last backup of keys that was made before now expires."""
-    row = hot.execute(
-        "select max(expires_on) from lifecycle.backup where kind = 'keys' and removed_at is null"
+def _final_on(work: Work) -> date:
+    """The day after the last backup of keys that was made before now expires: one on the books, in the bucket, or being made."""
+    from include.backups.policy import load_backup_policy
+    from include.backups.vault import read_manifests
+
+    on_the_books, being_made = work.hot.execute(
+        """select (select max(expires_on) from lifecycle.backup where kind = 'keys' and removed_at is null),
+                  exists (select from lifecycle.step where step = 'back_up' and state = 'running')"""
     ).fetchone()
-    return max(night, row[0] + timedelta(days=1)) if row[0] else night
+    # Signatures do not matter here: whatever says that it is a backup of keys is waited for.
+    lasts = [date.fromisoformat(each.expires_on) for each in read_manifests(work.settings, "keys", None)]
+    lasts += [on_the_books] if on_the_books else []
+    lasts += [work.night + timedelta(days=load_backup_policy().keys_keep_days)] if being_made else []
+    return max(work.night, max(lasts) + timedelta(days=1)) if lasts else work.night
 
 
 def _landing_hashes(hot, erasure_id: UUID) -> list[dict[str, str | None]]:

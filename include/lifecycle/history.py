@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from include.audit.refusals import refusals_told
 from include.lifecycle import ledger, store
 from include.lifecycle.cold_files import read_rows
 from include.lifecycle.retrieve import RetrieveError
@@ -69,6 +70,7 @@ def cost_of(work: Work, dataset: str, source: str | None = None) -> Cost:
     return Cost({row[0]: row[1] for row in rows}, sizes, usd, sum(row[3] for row in rows if row[0] == "archive"))
 
 
+@refusals_told("history.refused", role="lifecycle")
 def ask_history(
     work: Work, dataset: str, query: str, *, purpose: str, actor: str, select: str = DEFAULT_SELECT,
     source: str | None = None, wait_seconds: float = 0,

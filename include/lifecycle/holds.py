@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from include.audit.refusals import refusals_told
 from include.errors import PlumblineError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def refuse_held(hot, unit: Unit, people_held: Collection[int]) -> None:
         )
 
 
+@refusals_told("hold.refused", role="privacy_officer")
 def set_hold(
     night: date,
     *,
@@ -105,6 +107,7 @@ def set_hold(
     return hold_id
 
 
+@refusals_told("hold.lift_refused", role="privacy_officer")
 def lift_hold(hold_id: int, night: date, *, reason: str, requested_by: str, approved_by: str, settings=None) -> None:
     """End a hold. Raises HoldError where it is not in force, or two names and a reason are not given."""
     from include.warehouse.connect import connect

@@ -164,7 +164,7 @@ def stage_file(hot, night: date, move_id: int, raw_table: str, month: date, writ
 
 
 def audit(
-    hot, action: str, subject: str, detail: dict, *, purpose: str | None = None, outcome: str = "success"
+    hot, action: str, subject: str | None, detail: dict, *, purpose: str | None = None, outcome: str = "success"
 ) -> None:
     """Append to the audit trail: names and counts, no values."""
     append(hot, action, subject, detail, purpose=purpose, outcome=outcome)

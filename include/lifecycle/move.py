@@ -64,11 +64,11 @@ def apply_plan(night: date) -> dict[str, int]:
         if counts["done"] or counts["resumed"]:
             counts["misplaced"] = _misplaced()
         running.count(**counts)
-        _refuse_bad_end(counts)
+        _refuse_bad_end(night, counts)
     return counts
 
 
-def _refuse_bad_end(counts: dict[str, int]) -> None:
+def _refuse_bad_end(night: date, counts: dict[str, int]) -> None:
     if counts.get("misplaced"):
         raise MoveError(
             found=f"{counts['misplaced']} record(s) or file(s) are not in the one place that the catalogue says",
@@ -77,10 +77,23 @@ def _refuse_bad_end(counts: dict[str, int]) -> None:
         )
     if counts["failed"]:
         raise MoveError(
-            found=f"{counts['failed']} move(s) of the night failed; the data is where it was",
+            found=f"{counts['failed']} move(s) of the night failed; the data is where it was: {_why_failed(night)}",
             expected="every planned move done or waiting",
-            action="see outcome and outcome_note in lifecycle.plan_line, correct the cause, and apply the plan again",
+            action="correct the cause and apply the plan again; lifecycle.plan_line has every line's outcome",
         )
+
+
+def _why_failed(night: date, most: int = 3) -> str:
+    """The reasons of a night's failed moves, each once, with how many moves it stopped."""
+    with connect("lifecycle") as hot:
+        rows = hot.execute(
+            """select outcome_note, count(*) from lifecycle.plan_line
+               where outcome = 'failed' and plan_id = (select max(plan_id) from lifecycle.plan where night = %s)
+               group by 1 order by 2 desc, 1""",
+            [night],
+        ).fetchall()
+    told = [f"{note} ({times})" for note, times in rows[:most]]
+    return "; ".join(told + ([f"and {len(rows) - most} other reasons"] if len(rows) > most else []))
 
 
 def _nothing_to_do(night: date) -> bool:

@@ -193,29 +193,45 @@ def count_moves(moves: Iterable[Move]) -> dict[str, int]:
     return counts
 
 
+_HEADS = (
+    "unit",
+    "class",
+    "age",
+    "last read",
+    "tier",
+    "due",
+    "records",
+    "MB",
+    "USD/month",
+    "action",
+    "stopped by",
+    "why",
+)
+_NUMBERS = ("age", "records", "MB", "USD/month")
+
+
 def show_plan(moves: Iterable[Move], *, today: date) -> str:
-    """The plan as a table for a terminal: every unit, what is due and why, what is held, what would be destroyed."""
+    """The plan for a terminal: what it comes to, then every unit with what is due and why; what would change stands first."""
     moves = tuple(moves)
-    heads = (
-        "unit",
-        "class",
-        "age",
-        "last read",
-        "tier",
-        "due",
-        "records",
-        "MB",
-        "USD/month",
-        "action",
-        "stopped by",
-        "rule",
-    )
-    rows = [_shown(move) for move in moves]
-    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in (heads, *rows)
-    ]
-    return "\n".join([f"Plan for {today}", "", *lines, "", *_summary(moves)])
+    parts = {
+        "Would move or end": [move for move in moves if move.happens],
+        "Due, but held or waiting": [move for move in moves if move.stopped_by],
+        "Stays": [move for move in moves if move.action == "stay"],
+    }
+    shown = {title: [_shown(move) for move in of_part] for title, of_part in parts.items()}
+    widths = [max(len(row[i]) for row in (_HEADS, *sum(shown.values(), []))) for i in range(len(_HEADS))]
+    lines = [f"Plan for {today}", "", *_summary(moves)]
+    for title, rows in shown.items():
+        if rows:
+            lines += ["", f"{title} ({len(rows)})", *(_aligned(row, widths) for row in (_HEADS, *rows))]
+    return "\n".join(lines)
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = zip(_HEADS, row, widths, strict=True)
+    return "  ".join(
+        text.rjust(width) if head in _NUMBERS else text.ljust(width) for head, text, width in cells
+    ).rstrip()
 
 
 def _shown(move: Move) -> tuple[str, ...]:

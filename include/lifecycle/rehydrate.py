@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from include.audit.refusals import refusals_told
 from include.lifecycle import ledger, store
 from include.lifecycle.archive import take_up
 from include.lifecycle.cold_files import read_rows
@@ -21,6 +22,7 @@ ROWS_A_CALL = 2_000
 BYTES_A_CALL = 8 << 20
 
 
+@refusals_told("file.lending_refused", role="lifecycle")
 def rehydrate(
     work: Work,
     *,

@@ -126,7 +126,7 @@ def retrieve_with(
     work: Work, record_ids: Collection[UUID], *, purpose: str, actor: str, wait_seconds: float = 0
 ) -> Iterator[Retrieved]:
     """Records by id, from every tier they are in, file by file. Raises like ``retrieve`` on the first that cannot be read."""
-    _refuse_no_purpose(purpose, actor)
+    _refuse_no_purpose(work, purpose, actor)
     ids = list(dict.fromkeys(record_ids))
     for start in range(0, len(ids), IDS_A_CALL):
         yield from _retrieve_some(work, ids[start : start + IDS_A_CALL], purpose, actor, wait_seconds)
@@ -176,7 +176,7 @@ def _rows_from_hot(work: Work, places: list[Place]) -> Iterator[dict]:
             ),
             [batch_seq, ids],
         ).fetchall()
-        yield from (_parsed(row[0]) for row in found)
+        yield from (parsed(row[0]) for row in found)
 
 
 def _rows_from_file(work: Work, places: list[Place], wait_seconds: float) -> Iterator[dict]:
@@ -195,7 +195,7 @@ def _rows_from_file(work: Work, places: list[Place], wait_seconds: float) -> Ite
         for read in read_rows(file, RowSeal(work.keys, key_id), only=wanted):
             if read.row is None:
                 raise _gone("the key of the record's person was destroyed")
-            yield _parsed(read.row)
+            yield parsed(read.row)
 
 
 def _opened(work: Work, place: Place, row: dict) -> Retrieved:
@@ -213,7 +213,7 @@ def _opened(work: Work, place: Place, row: dict) -> Retrieved:
     return Retrieved(place, row, rebuild(clear, plain))
 
 
-def _parsed(row: str | bytes) -> dict:
+def parsed(row: str | bytes) -> dict:
     """A row's JSON with numbers that keep their digits: 1.10 stays 1.10."""
     import msgspec
 
@@ -238,8 +238,10 @@ def _refuse_unreadable(ids: list[UUID], places: list[Place]) -> None:
         raise _gone(f"a record was {' or '.join(ended)}")
 
 
-def _refuse_no_purpose(purpose: str, actor: str) -> None:
+def _refuse_no_purpose(work: Work, purpose: str, actor: str) -> None:
     if not purpose.strip() or not actor.strip():
+        told = {"error": RetrieveError.__name__, "actor": actor}
+        ledger.audit(work.hot, "record.read", None, told, purpose=purpose or None, outcome="failure")
         raise RetrieveError(
             found="a request without a purpose or a name",
             expected="who asks and what for; both go to the audit trail",

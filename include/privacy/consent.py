@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from uuid import UUID
 
+from include.audit.refusals import refusals_told
 from include.command import run_command
 from include.errors import PlumblineError
 from include.nights import step
@@ -207,6 +208,7 @@ def _decide(hot, night: date, purposes: tuple[Purpose, ...]) -> dict[str, int]:
     return {purpose.name: rows.get(purpose.name, 0) for purpose in purposes}
 
 
+@refusals_told("opt_out.refused", role="privacy_officer")
 def record_opt_out(
     person_token: UUID, purpose: str, *, by: str, withdraw: bool = False, settings: Settings | None = None
 ) -> int:

@@ -3,7 +3,7 @@
 status   versions of the key-encryption key, data keys under each, what the policy asks for
 rotate   make a new version current (--kms KEY: wrapped by that AWS KMS key) and re-wrap every data key
 rewrap   re-wrap what is still under an older version
-retire   remove an older version that nothing needs and whose days are over (--version)
+retire   say whether an older version may go (--version); --do removes it for good
 check    open every data key and count those that do not
 """
 
@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--by", default="", help="who does it; goes to the audit trail")
     parser.add_argument("--kms", metavar="KEY", help="rotate: ARN or alias of the AWS KMS key")
     parser.add_argument("--version", type=int, help="retire: which")
+    parser.add_argument(
+        "--do", action="store_true", help="retire: remove it; there is no way back but a backup of the keyring"
+    )
     asked = parser.parse_args(arguments)
     if asked.verb in ("rotate", "rewrap", "retire") and not asked.by.strip():
         parser.error("say who does it with --by")
@@ -46,6 +49,12 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
         print(", ".join(f"{name} {count}" for name, count in counts.items()))
         return 1 if counts["damaged"] or counts["without_version"] else 0
     if asked.verb == "retire":
+        if not asked.do:
+            rotation.refuse_needed(settings, asked.version)
+            print(
+                f"Nothing needs version {asked.version} and its days are over. Nothing was changed; --do removes it for good."
+            )
+            return 0
         rotation.retire(settings, asked.version, by=asked.by)
         print(f"version {asked.version} is gone")
         return 0

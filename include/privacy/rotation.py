@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 
+from include.audit.refusals import refusals_told
 from include.errors import PlumblineError
 from include.privacy.keyring import Keyring, add_key_encryption_key, load_keyring, made_on, remove_key_encryption_key
 from include.privacy.keys import DataKeyError, unwrap, wrap
@@ -89,6 +90,7 @@ def versions(settings: Settings) -> list[Version]:
     ]  # fmt: skip
 
 
+@refusals_told("keys.rotation_refused", role="privacy_officer")
 def rotate(settings: Settings, *, by: str, kms_key_id: str | None = None) -> int:
     """Make a new version and have it current. Returns its number; ``rewrap`` moves the data keys to it."""
     version = add_key_encryption_key(settings.keyring_dir, kms_key_id)
@@ -96,6 +98,7 @@ def rotate(settings: Settings, *, by: str, kms_key_id: str | None = None) -> int
     return version
 
 
+@refusals_told("keys.rewrapping_refused", role="privacy_officer")
 def rewrap(settings: Settings, *, by: str) -> dict[str, int]:
     """Wrap every data key under the current version. Returns counts: rewrapped, left (made meanwhile by who read before).
 
@@ -120,27 +123,36 @@ def rewrap(settings: Settings, *, by: str) -> dict[str, int]:
     return {"rewrapped": moved, "left": left}
 
 
+@refusals_told("keys.retiring_refused", role="privacy_officer")
 def retire(settings: Settings, version: int, *, by: str, today: date | None = None) -> None:
     """Remove a version for good. Raises RotationError while a data key needs it or the policy's days are not over."""
-    keyring = load_keyring(settings.keyring_dir)
-    today = today or datetime.now(UTC).date()
-    _refuse_young(settings, keyring, version, today)
+    _refuse_young(settings, load_keyring(settings.keyring_dir), version, today or datetime.now(UTC).date())
     with connect("sealer", "keys", settings) as books:
         # From here on nobody can wrap under it; writers under way are waited for, so that the count is the last word.
         books.execute("insert into keys.retired_version (kek_version) values (%s) on conflict do nothing", [version])
         books.execute("lock table keys.data_key in share row exclusive mode")
-        needed = books.execute(
-            "select count(*) from keys.data_key where kek_version = %s and wrapped is not null", [version]
-        ).fetchone()[0]
-        if needed:
-            books.rollback()
-            raise RotationError(
-                found=f"{needed} data key(s) are wrapped under version {version}",
-                expected="none",
-                action="re-wrap with 'python -m include.privacy.key_desk rewrap', then retire it",
-            )
+        _refuse_used(books, version)
         _audit(settings, "keys.version_retired", {"version": version}, by)
     remove_key_encryption_key(settings.keyring_dir, version)
+
+
+def refuse_needed(settings: Settings, version: int, *, today: date | None = None) -> None:
+    """Raise RotationError where ``retire`` would. Changes nothing."""
+    _refuse_young(settings, load_keyring(settings.keyring_dir), version, today or datetime.now(UTC).date())
+    with connect("sealer", "keys", settings) as books:
+        _refuse_used(books, version)
+
+
+def _refuse_used(books: psycopg.Connection, version: int) -> None:
+    query = "select count(*) from keys.data_key where kek_version = %s and wrapped is not null"
+    needed = books.execute(query, [version]).fetchone()[0]
+    if needed:
+        books.rollback()
+        raise RotationError(
+            found=f"{needed} data key(s) are wrapped under version {version}",
+            expected="none",
+            action="re-wrap with 'python -m include.privacy.key_desk rewrap', then retire it",
+        )
 
 
 def check_keys(settings: Settings) -> dict[str, int]:

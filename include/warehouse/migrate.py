@@ -129,7 +129,20 @@ def _apply_files(database: str, settings: Settings, like: str | None = None) -> 
         )
         applied = dict(connection.execute("select name, sha256 from migrations.applied").fetchall())
         files = sorted((MIGRATIONS / (like or database)).glob("*.sql"))
-        return sum(_apply(connection, file, applied) for file in files)
+        done = sum(_apply(connection, file, applied) for file in files)
+    if (like or database) == "hot":
+        _watch_grants(database, settings)
+    return done
+
+
+def _watch_grants(database: str, settings: Settings) -> None:
+    """Only a superuser may make an event trigger; the function it calls is the owner's (hot/0746_watched_more.sql)."""
+    with connect("postgres", database, settings) as as_superuser:
+        if as_superuser.execute("select from pg_event_trigger where evtname = 'grants_told'").fetchone() is None:
+            as_superuser.execute(
+                """create event trigger grants_told on ddl_command_end
+                   when tag in ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES') execute function audit.note_grant()"""
+            )
 
 
 def _apply(connection: psycopg.Connection, file: Path, applied: dict[str, str]) -> int:

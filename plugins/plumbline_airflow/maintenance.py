@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.sdk import get_current_context, task
+from airflow.sdk import TriggerRule, get_current_context, task
 
 from plumbline_airflow.clock import night_from_context
 from plumbline_airflow.guard import value_free
@@ -50,10 +50,10 @@ def erase() -> str:
     return erase_asked(night_from_context(context), context["params"])
 
 
-@task
+@task(task_id="back_up", trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def save() -> dict[str, int]:
-    """Save what is due and prove it; returns counts."""
+    """Save what is due and prove it; returns counts. After a finished night everything is due."""
     from include.backups.back_up import back_up
 
     return back_up(night_from_context(get_current_context()))

@@ -18,9 +18,12 @@ def tonight() -> date:
 @task(task_id="open")
 @value_free
 def open_night() -> None:
-    """Open the night's books."""
+    """Have the trail tell what changed of policies and grants since the last look, then open the night's books."""
+    from include.audit.access import note_changes
     from include.nights import open_night
+    from include.settings import Settings
 
+    note_changes(Settings.from_environment())
     open_night(tonight())
 
 

@@ -76,6 +76,13 @@ def test_a_step_that_shows_data_to_anyone_waits_for_the_success_of_the_one_befor
     assert nightly.get_task(task).trigger_rule == "all_success"
 
 
+def test_a_finished_night_is_saved_and_a_backup_that_fails_shows(nightly):
+    task = nightly.get_task("back_up")
+    assert {each.task_id for each in task.upstream_list} == {"report"}
+    assert task.trigger_rule == "all_done"
+    assert not task.downstream_list, "a last task: where it fails the run is red in Airflow"
+
+
 @pytest.mark.parametrize("task", ["close", "report", "tell"])
 def test_the_verdict_is_written_and_told_whatever_happened(nightly, task):
     assert nightly.get_task(task).trigger_rule == "all_done"

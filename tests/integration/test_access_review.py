@@ -40,7 +40,7 @@ def test_the_review_says_what_the_grants_say(fresh_hot):
 
 def test_a_grant_that_was_given_or_taken_is_told_once(fresh_hot):
     note_changes(fresh_hot)
-    assert note_changes(fresh_hot) == {"policies": 0, "grants": 0}
+    assert note_changes(fresh_hot) == {"policies": 0, "grants": 0, "logins_refused": 0}
     with connect(OWNER, settings=fresh_hot) as hot:
         hot.execute("grant select on restricted.person to checker")
         hot.execute("grant usage on schema restricted to checker")
@@ -91,6 +91,7 @@ def test_the_trail_goes_out_as_audit_events_that_name_nobody(fresh_hot):
     )
     assert [agent["type"]["coding"][0]["code"] for agent in read["agent"]] == ["110152", "110153"]
     assert all(agent["network"] and agent["who"] for agent in read["agent"])
+    assert [agent["requestor"] for agent in read["agent"]] == [True, False]
     assert read["purposeOfEvent"] == [{"text": "a dispute"}]
     assert "Dr Example" not in json.dumps(events)
     assert list(export_events(fresh_hot, after=len(events))) == []
@@ -106,3 +107,29 @@ def test_acts_have_the_letter_of_what_they_did(action, expected):
 
     entry = Entry(1, "2026-11-25T00:00:00.000000", "lifecycle", action, None, None, "success", "{}", b"", b"\x01")
     assert event_of(entry, "db")["action"] == expected
+
+
+# The fixed parts of BALP 1.1.4's profiles: agents by their type, and how often each may be there.
+BALP_AGENTS = {"Read": ("110152", "110153"), "Delete": ("110150", "custodian")}
+
+
+@pytest.mark.parametrize(("action", "profile"), [("record.unsealed", "Read"), ("file.destroyed", "Delete")])
+def test_reads_and_deletions_have_the_agents_and_entities_that_balp_fixes(action, profile):
+    from include.audit.chain import Entry
+
+    at = "2026-11-25T00:00:00.000000"
+    entry = Entry(7, at, "lifecycle C. Clerk", action, "token", "a dispute", "success", "{}", b"", b"\x01")
+    event = event_of(entry, "db")
+    assert event["meta"]["profile"] == [
+        f"https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.{profile}"
+    ]
+    client, server, user = event["agent"]
+    assert tuple(agent["type"]["coding"][0]["code"] for agent in (client, server)) == BALP_AGENTS[profile]
+    assert all(agent["who"] and agent["network"] and "media" not in agent for agent in (client, server))
+    assert (user["type"]["coding"][0]["code"], user["requestor"], "network" in user) == ("IRCP", True, False)
+    assert user["who"]["identifier"]["value"] == "C. Clerk"
+    data = [each for each in event["entity"] if each["type"]["code"] == "2"]
+    assert [(each["role"]["code"], bool(each["what"])) for each in data] == [("4", True)]
+    assert (event["type"]["code"], event["action"], event["outcome"]) == ("rest", profile[0], "0")
+    failed = event_of(Entry(7, at, "lifecycle", action, None, None, "failure", "{}", b"", b"\x01"), "db")
+    assert "meta" not in failed, "the profiles are for what succeeded"

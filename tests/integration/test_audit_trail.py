@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import psycopg
 import pytest
 
+from include.audit import anchor
 from include.audit.__main__ import main
 from include.audit.anchor import AnchorError, anchor_trail, verify_trail
 from include.audit.chain import append, verify
+from include.lifecycle import store
 from include.privacy.keyring import create_keyring
 from include.warehouse.connect import OWNER, connect
 
@@ -150,6 +153,38 @@ def test_an_anchor_is_locked_and_a_forged_one_is_refused(trail):
     )
     with pytest.raises(AnchorError, match="that this installation did not sign"):
         verify_trail(trail)
+
+
+def test_a_trail_rewritten_and_sealed_anew_with_the_keyring_shows_against_the_anchor_that_is_locked(trail):
+    anchor_trail(NIGHT, trail)
+    rewritten = "set local session_replication_role = replica; truncate audit.entry"
+    with connect("postgres", settings=trail) as hot:
+        hot.execute(rewritten)
+    with connect("lifecycle", settings=trail) as hot:
+        for number in range(10):
+            append(hot, "thing.else", str(number), {})
+    assert found(trail) == ("altered", 10)
+    with pytest.raises(AnchorError, match="altered: entry 10"):
+        anchor_trail(NIGHT, trail)
+    with connect("privacy_officer", settings=trail, autocommit=True) as hot:
+        forged = verify(hot)
+    assert forged.holds, "the chain is whole in itself"
+    _seal(trail, NIGHT, forged)
+    with pytest.raises(AnchorError, match="two signed anchors of entry 10 that disagree"):
+        verify_trail(trail)
+
+
+def _seal(settings, night, verdict):
+    """What somebody with the keyring can put into the bucket beside, or over, the anchor that is locked."""
+    said = {
+        "night": str(night),
+        "entry": verdict.entries,
+        "hash": verdict.last_hash,
+        "sealed_at": "2026-03-01T00:00:00",
+    }
+    body = json.dumps({**said, "signature": anchor._sign(settings, said)}, sort_keys=True).encode()
+    key = f"{anchor.PREFIX}{night}-{verdict.entries:012d}.json"
+    store.open_store(settings).put_object(Bucket=settings.bucket_audit, Key=key, Body=body)
 
 
 def test_triggers_switched_off_are_reported(trail):

@@ -10,8 +10,10 @@ import psycopg
 import pytest
 
 from include.audit.anchor import anchor_trail
+from include.backups import back_up as saving
+from include.backups import restore as restoring
 from include.backups import vault
-from include.backups.back_up import back_up
+from include.backups.back_up import back_up, unsaved_nights
 from include.backups.drill import rehearse, restore_drill, scratch_server
 from include.backups.restore import newest_of, restore, restore_keyring
 from include.backups.vault import BackupError
@@ -55,7 +57,7 @@ def save_and_read(settings, kind="hot"):
     return newest_of(settings, kind, vault.signing_key_of(keyring.token_key)), keyring
 
 
-def test_the_oldest_backup_restored_does_not_bring_an_erased_person_back(fresh_hot):
+def test_the_oldest_backup_restored_does_not_bring_an_erased_person_back(fresh_hot, monkeypatch):
     store_month(fresh_hot, date(2026, 10, 10), records=12, people=3)
     link_persons(fresh_hot)
     anchor_trail(NIGHT, fresh_hot)
@@ -69,11 +71,13 @@ def test_the_oldest_backup_restored_does_not_bring_an_erased_person_back(fresh_h
         people = dict(work.hot.execute("select person_token, person_key from restricted.person_link").fetchall())
         erase_person(work, person(1), **TWO)
     manifests = [oldest, save_and_read(fresh_hot, "warm")[0], save_and_read(fresh_hot, "keys")[0]]
+    shut = _try_the_doors_before_forgetting(monkeypatch)
     with scratch_server(fresh_hot) as scratch:
         restored = restore(
             fresh_hot, scratch, manifests,
             landing_identity=keyring.landing_identity, escrow_identity=fresh_hot.secret("escrow_identity"),
         )  # fmt: skip
+        assert shut == [("lifecycle", "hot"), ("analyst", "warm"), ("sealer", "keys")], "nobody gets in before"
         assert restored.erasures == 1
         assert restored.rows_erased > 4, "the backup did hold the person, so forgetting them is put to the test"
         assert remaining_rows(scratch, [person(1)], [people[person(1)]]) == {}
@@ -88,6 +92,22 @@ def test_the_oldest_backup_restored_does_not_bring_an_erased_person_back(fresh_h
             restore(fresh_hot, scratch, manifests[:1], landing_identity="", escrow_identity="")
 
 
+def _try_the_doors_before_forgetting(monkeypatch) -> list[tuple[str, str]]:
+    """Roles and databases that refused a login just before the first erasure was applied to what was restored."""
+    refused, forget = [], restoring.forget
+
+    def tried(target, *arguments):
+        for door in (("lifecycle", "hot"), ("analyst", "warm"), ("sealer", "keys")):
+            try:
+                connect(*door, target).close()
+            except psycopg.OperationalError:
+                refused.append(door)
+        return forget(target, *arguments)
+
+    monkeypatch.setattr(restoring, "forget", tried)
+    return refused
+
+
 def test_a_drill_restores_checks_and_is_written_down(fresh_hot):
     store_month(fresh_hot, date(2026, 10, 10), records=12, people=3)
     with connect("lifecycle", settings=fresh_hot) as hot:
@@ -100,20 +120,80 @@ def test_a_drill_restores_checks_and_is_written_down(fresh_hot):
             """insert into intake.live (source, sender_key, content_key, message_type, bytes, sealed)
                values ('feed', 'a', 'b', 'ADT^A01', 1, 'age')"""
         )
+    finish_night(fresh_hot, NIGHT)
     back_up(NIGHT, fresh_hot)
-    with connect(OWNER, settings=fresh_hot) as hot:
-        hot.execute(
-            "insert into lifecycle.night (night, finished_at) values (%s, now()), (%s, now())",
-            [NIGHT, NIGHT + timedelta(1)],
-        )
+    finish_night(fresh_hot, NIGHT + timedelta(1))
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        hot.execute("select audit.append('hold.set')")
     drill = restore_drill(NIGHT, fresh_hot)
     assert drill.passed
+    # Two entries of the backup itself were written after its snapshot.
+    assert drill.checks["not_saved"]["acts"] == {"backup.made": 3, "hold.set": 1}
+    assert drill.checks["not_saved"]["live_messages"] == 0
     assert drill.checks["rows_hot"]["wrong"] == {}
     assert drill.checks["sealed_rows"] == {"passed": True, "opened": 12, "of": 12}
     assert drill.checks["audit_chain"]["anchors"] == 2
     assert drill.nights_lost == 1
     with connect("privacy_officer", settings=fresh_hot) as hot:
         assert hot.execute("select passed, nights_lost from lifecycle.restore_drill").fetchone() == (True, 1)
+
+
+def finish_night(settings, night) -> None:
+    """What closing a night leaves on the books."""
+    with connect(OWNER, settings=settings) as hot:
+        hot.execute(
+            """insert into lifecycle.night (night, finished_at) values (%s, clock_timestamp())
+               on conflict (night) do update set finished_at = excluded.finished_at""",
+            [night],
+        )
+
+
+def nights_lost(settings) -> int:
+    manifest, _ = save_and_read(settings)
+    with connect("lifecycle", settings=settings) as hot:
+        return unsaved_nights(hot, manifest.holds_until)
+
+
+def test_after_the_backup_at_a_night_s_end_no_finished_night_is_lost(fresh_hot):
+    store_month(fresh_hot, date(2026, 10, 10), records=3)
+    assert back_up(NIGHT, fresh_hot)["saved"] == 3  # at seven, while the night still runs
+    assert back_up(NIGHT, fresh_hot)["saved"] == 0, "everything of the day is saved"
+    store_month(fresh_hot, date(2026, 11, 10), records=4)
+    finish_night(fresh_hot, NIGHT)
+    assert nights_lost(fresh_hot) == 1, "saved under the same date, but before the night was finished"
+    assert back_up(NIGHT, fresh_hot)["saved"] == 3
+    assert nights_lost(fresh_hot) == 0
+    manifest, _ = save_and_read(fresh_hot)
+    assert sum(rows for table, rows in manifest.tables.items() if table.startswith("raw.")) == 7
+    finish_night(fresh_hot, NIGHT)  # run again by hand
+    assert (nights_lost(fresh_hot), back_up(NIGHT, fresh_hot)["saved"], nights_lost(fresh_hot)) == (1, 3, 0)
+
+
+@pytest.mark.parametrize("killed_before", ["_enter", "_prove"])
+def test_a_backup_whose_run_was_killed_before_it_was_on_the_books_still_ends_on_its_day(
+    fresh_hot, monkeypatch, killed_before
+):
+    store_month(fresh_hot, date(2026, 10, 10), records=3)
+    with monkeypatch.context() as killing:
+        killing.setattr(saving, killed_before, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            back_up(NIGHT, fresh_hot)
+    assert back_up(NIGHT, fresh_hot) | {"bytes": 0} == {
+        "saved": 2,
+        "bytes": 0,
+        "verified": 2,
+        "removed": 0,
+        "adopted": 1,
+    }
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        kept = dict(hot.execute("select object_key, kind from lifecycle.backup where removed_at is null").fetchall())
+    for kind in ("hot", "warm", "keys"):
+        found = {manifest.object_key for manifest in vault.read_manifests(fresh_hot, kind, None)}
+        assert found == {key for key, of in kept.items() if of == kind}, "what is in the bucket is on the books"
+    (adopted,) = (m for m in vault.read_manifests(fresh_hot, "hot", None))
+    s3 = store.open_store(fresh_hot)
+    for key in (adopted.object_key, adopted.object_key + ".json"):
+        assert store.look(s3, fresh_hot.bucket_backup, key).locked_until == NIGHT + timedelta(days=35)
 
 
 def test_a_drill_that_finds_something_else_than_was_saved_fails(fresh_hot, monkeypatch):
