@@ -64,6 +64,7 @@ def make_next_night(request: Request) -> Path:
     key.amber += [
         {"kind": "stale_source", "source": "registry"},
         {"kind": "held_back_batch", "source": "south", "dataset": "home_readings"},
+        *({"kind": "absent_file", "source": "south", "dataset": name} for name in south.FIRST_NIGHT_ONLY),
     ]
     south.note_drift(extracts)
     key.facts = describe(request) | {
