@@ -64,6 +64,7 @@ def make_next_night(request: Request) -> Path:
     key.amber += [
         {"kind": "stale_source", "source": "registry"},
         {"kind": "held_back_batch", "source": "south", "dataset": "home_readings"},
+        *({"kind": "absent_file", "source": "south", "dataset": name} for name in south.FIRST_NIGHT_ONLY),
     ]
     south.note_drift(extracts)
     key.facts = describe(request) | {
@@ -137,8 +138,12 @@ class _Changes:
         return moved
 
     def write_south(self, extracts: south.Extracts) -> None:
-        """Write corrected, cancelled, late and repeated laboratory results."""
-        labs = [row for row in table_rows(self.block)["labs"] if row[3] in ("CREA", "HGB")]
+        """Write corrected, cancelled, late and repeated laboratory results, and corrected heights (of a row with many parts)."""
+        tables = table_rows(self.block)
+        vitals, place = list(tables["vitals"]), HEADERS["vitals"].index("height_cm")
+        taller = self._choose([row for row in vitals if row[place]], CORRECTED // 4)
+        extracts.write_rows("vitals", _with_cells(taller, table="vitals", height_cm=None))
+        labs = [row for row in tables["labs"] if row[3] in ("CREA", "HGB")]
         chosen = self._choose(labs, CORRECTED + DELETED + REPEATED + LATE)
         corrected, rest = chosen[:CORRECTED], chosen[CORRECTED:]
         cancelled, repeated, models = rest[:DELETED], rest[DELETED : DELETED + REPEATED], rest[DELETED + REPEATED :]
@@ -157,7 +162,7 @@ class _Changes:
                 )
             )
         self.made["south"] = {
-            "corrected": len(corrected),
+            "corrected": len(corrected) + len(taller),
             "late": len(models),
             "repeated": len(repeated),
             "deleted": len(cancelled),
@@ -172,9 +177,9 @@ class _Changes:
         return list(islice(records[self.request.day % step :: step], wanted))
 
 
-def _with_cells(rows: list[Row], **cells: str | None) -> Iterator[Row]:
-    """Rows of `labs` with other cells; None adds a little to the number there."""
-    header = HEADERS["labs"]
+def _with_cells(rows: list[Row], *, table: str = "labs", **cells: str | None) -> Iterator[Row]:
+    """Rows of a table with other cells; None adds a little to the number there."""
+    header = HEADERS[table]
     for row in rows:
         changed = dict(zip(header, row, strict=True))
         for name, value in cells.items():

@@ -34,7 +34,8 @@ REASON_KINDS = {
     "changed its shape": "drift",
     "is held back": "held_back_batch",
     "of export errors": "export_errors",
-    "have the key of another row": "duplicate_key",
+    "the key of another row": "duplicate_key",
+    "which should be there": "absent_file",
 }
 ALSO = re.compile(r"\(also: ([a-z0-9_, ]+)\)")
 

@@ -22,6 +22,7 @@ EXTRA_COLUMNS = {"visits": "ward_phone_book"}  # delivered, never declared
 MISSING_OPTIONAL = {"patients": "preferred_name"}  # declared as optional, never delivered
 PACKED = ("vitals", "labs")
 HOME_READINGS = 40
+FIRST_NIGHT_ONLY = ("home_readings", "referrals")  # tables that later deliveries lack
 
 
 @dataclass

@@ -116,7 +116,8 @@ def _pull_table(
                 rows, new = rows + more, new + added
         gone = _bury(table, compared, files, notes) if table.origin.deletions else 0
         if files.doubles:
-            notes.append(f"table {table.name}: {files.doubles} rows have the key of another row")
+            said = "1 row has" if files.doubles == 1 else f"{files.doubles} rows have"
+            notes.append(f"table {table.name}: {said} the key of another row")
     return _TableDone({"fingerprint": fingerprint, "watermark": newest}, rows, new, gone, tuple(notes))
 
 

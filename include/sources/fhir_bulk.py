@@ -49,7 +49,8 @@ def list_files(source: Source) -> Listing:
     taken = [file for file in files if file]
     taken.sort(key=lambda file: file.role == "deleted")
     leading = [SourceFile(path, "manifest", None, file_type=".json") for path in manifests]
-    notes = [f"{announced.errors} files of export errors announced by the manifest"] if announced.errors else []
+    some = f"{announced.errors} file{'s' if announced.errors > 1 else ''}"
+    notes = [f"{some} of export errors announced by the manifest"] if announced.errors else []
     return Listing(
         files=number([*leading, *taken]),
         ignored=passed_over + len(files) - len(taken),

@@ -220,7 +220,7 @@ def test_the_manifest_says_types_deletions_times_and_what_is_absent(tmp_path):
     ]
     assert listing.absent == ("Goal",)
     assert listing.delivered_at == datetime(2026, 11, 22, 9, 40, 58, tzinfo=UTC)
-    assert listing.notes == ("1 files of export errors announced by the manifest",)
+    assert listing.notes == ("1 file of export errors announced by the manifest",)
     assert listing.files[0].dataset is None
 
 
