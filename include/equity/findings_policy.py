@@ -17,7 +17,7 @@ DIRECTIONS = ("improving", "worsening", "no clear change", "too few periods")
 WORDS = frozenset({
     "owner", "false_discovery_rate", "running_period_from", "trend_fewest_periods", "trend_significance", "next_steps"
 })  # fmt: skip
-CONDITIONS = frozenset({"ratio_at_least", "trend", "is_worse", "unknown_share_at_least"})
+CONDITIONS = frozenset({"ratio_at_least", "trend", "is_worse", "unknown_share_at_least", "group_is"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,15 @@ class Step:
     trend: str | None = None
     is_worse: bool | None = None
     unknown_share_at_least: float | None = None
+    group_is: tuple[str, ...] | None = None
 
-    def fits(self, *, ratio: float, trend: str, is_worse: bool, unknown_share: float) -> bool:
+    def fits(self, *, ratio: float, trend: str, is_worse: bool, unknown_share: float, group: str) -> bool:
         """True where every condition holds."""
         return (
             (self.ratio_at_least is None or ratio >= self.ratio_at_least)
             and self.trend in (None, trend)
             and self.is_worse in (None, is_worse)
+            and (self.group_is is None or any(part in self.group_is for part in group.split(", ")))
             and (self.unknown_share_at_least is None or unknown_share >= self.unknown_share_at_least)
         )
 
@@ -68,9 +70,9 @@ class FindingsPolicy:
         complaints.raise_any(EquityPolicyError, expected="the words and numbers that its comments explain")
         return cls(**{**said, "next_steps": tuple(Step(step["say"], **(step["when"] or {})) for step in steps)})
 
-    def advice(self, *, ratio: float, trend: str, is_worse: bool, unknown_share: float) -> str:
+    def advice(self, *, ratio: float, trend: str, is_worse: bool, unknown_share: float, group: str = "") -> str:
         """What is recommended about a gap: the first step that fits."""
-        told = {"ratio": ratio, "trend": trend, "is_worse": is_worse, "unknown_share": unknown_share}
+        told = {"ratio": ratio, "trend": trend, "is_worse": is_worse, "unknown_share": unknown_share, "group": group}
         return next((step.say for step in self.next_steps if step.fits(**told)), "")
 
 
@@ -94,6 +96,9 @@ def _judge_step(where: str, step: Any, complaints: Complaints) -> None:
     for word in ("ratio_at_least", "unknown_share_at_least"):
         if word in conditions and not _is_number(conditions[word]):
             complaints.add(f"{where}: {word} is not a number")
+    groups = conditions.get("group_is", ["any"])
+    if not isinstance(groups, list) or not groups or not all(isinstance(each, str) for each in groups):
+        complaints.add(f"{where}: group_is is not a list of groups")
     if not isinstance(conditions.get("is_worse", True), bool):
         complaints.add(f"{where}: is_worse is neither true nor false")
 

@@ -39,6 +39,12 @@ class AnonymityView:
         return share_of(self.whole.unique_people, self.whole.people)
 
     @property
+    def traits(self) -> str:
+        """The quasi-identifiers in words."""
+        *first, last = map(trait_name, self.whole.quasi_identifiers.split(", "))
+        return f"{', '.join(first)} and {last}" if first else last
+
+    @property
     def described(self) -> str:
         """The picture in words."""
         parts = ", ".join(f"{bar.share:.1%} in classes of {bar.label}" for bar in self.bars)
@@ -65,6 +71,13 @@ def share_of(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
+def trait_name(column: str) -> str:
+    """A quasi-identifier as people say it."""
+    return {"age_years": "age", "zip3": "ZIP3", "race_ethnicity": "race and ethnicity"}.get(
+        column, column.replace("_", " ")
+    )
+
+
 def _size(row: Any) -> str:
     if row.size_to is None:
         return f"{row.size_from} or more"
@@ -75,7 +88,7 @@ def lines_of(view: AnonymityView, night: date) -> Iterator[str]:
     """The same for a terminal."""
     whole = view.whole
     yield f"Anonymity of the row-level marts, night of {night}, read as the role reader"
-    yield f"{whole.people:,} people in {whole.classes:,} classes by {whole.quasi_identifiers}; k = {whole.smallest_class}"
+    yield f"{whole.people:,} people in {whole.classes:,} classes by {view.traits}; k = {whole.smallest_class}"
     yield f"{whole.unique_people:,} people ({view.unique_share:.1%}) share them with nobody; {threshold_text(whole)}"
     yield ""
     yield "People by size of their class"
@@ -93,9 +106,9 @@ def lines_of(view: AnonymityView, night: date) -> Iterator[str]:
         )
     yield ""
     yield "Alone when one is left out"
-    names = max([len(row.without) for row in view.left_out] + [1])
+    names = max([len(trait_name(row.without)) for row in view.left_out] + [1])
     for row in view.left_out:
-        yield f"  without {row.without:<{names}} {share_of(row.unique_people, whole.people):>7.1%}"
+        yield f"  without {trait_name(row.without):<{names}} {share_of(row.unique_people, whole.people):>7.1%}"
 
 
 def threshold_text(whole: Any) -> str:

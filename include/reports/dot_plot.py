@@ -44,7 +44,7 @@ def lay_out(
     ``is_share`` formats the scale in percent. A row without an estimate keeps its place and says why in its note.
     """
     largest = max((high for _, estimate, _, high, *_ in rows if estimate is not None and high is not None), default=0.0)
-    top, step = nice_scale(largest)
+    top, step = nice_scale(max(largest, overall or 0.0))
     marks = tuple(
         Mark(
             label=label,

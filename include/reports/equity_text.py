@@ -170,8 +170,7 @@ def _findings(findings: Iterable[Finding]) -> Iterator[str]:
     for each in findings:
         found = True
         kind = "worse" if each.is_worse else "better"
-        since = f" In every closed period since {each.since}." if each.since != each.period else ""
-        text = f"{kind}: {each.sentence}.{since} Trend: {TREND_WORDS[each.trend]}. Next: {each.next_step}."
+        text = f"{kind}: {each.sentence}. {each.course}; {TREND_WORDS[each.trend]}. Next: {each.next_step}."
         yield from wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
     if not found:
         yield "  no gap between groups is surely different from none"

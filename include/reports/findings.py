@@ -26,6 +26,12 @@ DIMENSIONS = {
     "stratum": "the measure's own age strata",
     "all": "all people",
 }
+_LANGUAGES = {
+    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fa": "Persian", "fr": "French", "hi": "Hindi",
+    "hmn": "Hmong", "ht": "Haitian Creole", "hy": "Armenian", "it": "Italian", "ja": "Japanese", "km": "Khmer", "ko": "Korean",
+    "pl": "Polish", "pt": "Portuguese", "ru": "Russian", "so": "Somali", "tl": "Tagalog", "uk": "Ukrainian", "ur": "Urdu",
+    "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
 # What would make a dimension known of which nothing is.
 _HOW_KNOWN = {
     "rurality": "give USDA's continuum codes in the folder that PLUMBLINE_GEOGRAPHY names",
@@ -55,6 +61,7 @@ class Finding:
     is_worse: bool
     ratio: float
     since: str
+    course: str
     trend: str
     next_step: str
     is_running: bool = False
@@ -145,14 +152,17 @@ def _word(row: Any, measure: Any, rates: dict, of_dimension: Sequence[Any], poli
     is_worse = (row.estimate > 0) == (measure.favourable_direction == "lower")
     ratio = own.rate / reference.rate
     ratio = max(ratio, 1 / ratio if ratio else 99)
-    trend, since = _course(row, measure, of_dimension, policy)
+    trend, since, course = _course(row, measure, of_dimension, policy)
     unknown = _unknown_share([each for each in of_dimension if each.period == row.period])
+    unit = "people" if is_share else "person-years"
+    near, far = sorted((abs(row.lower_limit), abs(row.upper_limit)))
     sentence = (
-        f"{measure.title}, {row.period}{'' if own.is_period_closed else ' so far'}, by {dimension_name(row.dimension)}: {row.comparison_group} "
-        f"{format_rate(own.rate, is_share)} against {format_rate(reference.rate, is_share)} for {row.reference_group} "
-        f"({row.reference_rule}): {format_gap(row.estimate, is_share)} "
-        f"(95% interval {format_gap(row.lower_limit, is_share, unit=False)} to {format_gap(row.upper_limit, is_share, unit=False)}, "
-        f"{own.denominator:,g} and {reference.denominator:,g} {'people' if is_share else 'person-years'})"
+        f"{measure.title}, {row.period}{'' if own.is_period_closed else ' so far'}, by {dimension_name(row.dimension)}: "
+        f"{group_name(row.dimension, row.comparison_group)} {format_rate(own.rate, is_share)} ({own.denominator:,.0f} {unit}) against "
+        f"{group_name(row.dimension, row.reference_group)} {format_rate(reference.rate, is_share)} "
+        f"({reference.denominator:,.0f} {unit}, the {row.reference_rule}): {format_size(abs(row.estimate), is_share)} "
+        f"{'higher' if row.estimate > 0 else 'lower'} "
+        f"(95% interval {format_size(near, is_share, unit=False)} to {format_size(far, is_share, unit=False)})"
     )
     return Finding(
         measure_id=row.measure_id,
@@ -163,14 +173,17 @@ def _word(row: Any, measure: Any, rates: dict, of_dimension: Sequence[Any], poli
         is_worse=is_worse,
         ratio=ratio,
         since=since,
+        course=course,
         trend=trend,
-        next_step=policy.advice(ratio=ratio, trend=trend, is_worse=is_worse, unknown_share=unknown),
+        next_step=policy.advice(
+            ratio=ratio, trend=trend, is_worse=is_worse, unknown_share=unknown, group=row.comparison_group
+        ),
         is_running=not own.is_period_closed,
     )
 
 
-def _course(row: Any, measure: Any, of_dimension: Sequence[Any], policy: FindingsPolicy) -> tuple[str, str]:
-    """Where a gap tends, by the stated rule, and the first of the unbroken periods up to now in which it was as sure."""
+def _course(row: Any, measure: Any, of_dimension: Sequence[Any], policy: FindingsPolicy) -> tuple[str, str, str]:
+    """Where a gap tends, by the stated rule; the first of the unbroken periods up to now in which it was as sure; that in words."""
     sign = 1 if measure.favourable_direction == "lower" else -1
     counted = [each for each in of_dimension if each.is_period_closed or each.period == row.period]
     history = gaps_over_time(row.comparison_group, row.reference_group, counted)
@@ -181,7 +194,14 @@ def _course(row: Any, measure: Any, of_dimension: Sequence[Any], policy: Finding
         if not (gap.lower > 0 if row.estimate > 0 else gap.upper < 0):
             break
         since = gap.period
-    return trend.direction, since
+    if since != str(row.period):
+        return trend.direction, since, f"Clear in every period shown since {since}"
+    has_before = any(gap.period < since for gap in history)
+    return (
+        trend.direction,
+        since,
+        "Not clear in the period before" if has_before else "No earlier period to compare with",
+    )
 
 
 def _unknown_share(rows: Sequence[Any]) -> float:
@@ -192,6 +212,13 @@ def _unknown_share(rows: Sequence[Any]) -> float:
 def dimension_name(dimension: str) -> str:
     """``race_ethnicity`` as people say it."""
     return " and ".join(DIMENSIONS.get(part, part.replace("_", " ")) for part in dimension.split("*"))
+
+
+def group_name(dimension: str, subgroup: str) -> str:
+    """A group as people say it: languages by name."""
+    if dimension == "language":
+        return _LANGUAGES.get(subgroup, subgroup)
+    return subgroup
 
 
 def not_known(results: Sequence[Any]) -> list[str]:
@@ -208,6 +235,12 @@ def format_rate(rate: float | None, is_share: bool) -> str:
     if rate is None:
         return "–"
     return f"{rate * 100:.1f}%" if is_share else f"{rate:,.1f}"
+
+
+def format_size(size: float, is_share: bool, *, unit: bool = True) -> str:
+    """How large a difference of rates is, without a sign: percentage points for shares."""
+    text = f"{size * 100:.1f}" if is_share else f"{size:,.1f}"
+    return f"{text} points" if is_share and unit else text
 
 
 def format_gap(gap: float, is_share: bool, *, unit: bool = True) -> str:

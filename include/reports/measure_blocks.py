@@ -8,7 +8,7 @@ from typing import Any
 
 from include.equity.shown import DimensionView, Gap, GroupLine, MeasureView
 from include.reports.dot_plot import DotPlot, lay_out, nice_scale
-from include.reports.findings import TREND_WORDS, dimension_name, format_gap, format_rate
+from include.reports.findings import TREND_WORDS, dimension_name, format_gap, format_rate, group_name
 from include.reports.summary_names import SUMMARY_NAMES, format_summary
 
 MOST_GROUPS = 14
@@ -62,6 +62,11 @@ class DimensionBlock:
     summaries: tuple[tuple[str, str, str, str], ...]
     not_drawn: int
 
+    @property
+    def has_marks(self) -> bool:
+        """False where every group is hidden: then there is nothing to draw."""
+        return any(mark.x is not None for mark in self.plot.marks)
+
 
 @dataclass(frozen=True, slots=True)
 class MeasureBlock:
@@ -105,11 +110,20 @@ def rate_text(row: Any, is_share: bool) -> str:
 
 
 def _dimension(dimension: DimensionView, view: MeasureView) -> DimensionBlock:
-    drawn = sorted(dimension.lines, key=lambda line: -(line.row.denominator or 0))[:MOST_GROUPS]
+    # Of two dimensions together most parts are often hidden: only what is shown is drawn, the rest is in the table.
+    to_draw = [line for line in dimension.lines if line.row.rate is not None or "*" not in dimension.name]
+    drawn = sorted(to_draw, key=lambda line: -(line.row.denominator or 0))[:MOST_GROUPS]
     in_order = [line for line in dimension.lines if line in drawn]
     plot = lay_out(
         [
-            (r.subgroup, r.rate, r.rate_lower, r.rate_upper, rate_text(r, view.is_share), r.note or "")
+            (
+                _label(dimension.name, r.subgroup),
+                r.rate,
+                r.rate_lower,
+                r.rate_upper,
+                rate_text(r, view.is_share),
+                r.note or "",
+            )
             for r in (line.row for line in in_order)
         ],
         overall=view.overall.rate,
@@ -129,6 +143,14 @@ def _dimension(dimension: DimensionView, view: MeasureView) -> DimensionBlock:
         summaries=tuple(_summary(each, view.is_share) for each in dimension.summaries),
         not_drawn=len(dimension.lines) - len(in_order),
     )
+
+
+def _label(dimension: str, subgroup: str, longest: int = 33) -> str:
+    """A group's name beside its dot; of two together the second stays whole, since it tells neighbours apart."""
+    if "*" not in dimension or len(subgroup) <= longest:
+        return group_name(dimension, subgroup)
+    first, second = subgroup.split(", ")
+    return f"{first[: max(4, longest - len(second) - 3)].rstrip()}…, {second}"
 
 
 def _described(view: MeasureView, title: str, shown: Sequence[GroupLine], hidden: int) -> str:

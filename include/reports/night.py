@@ -11,7 +11,7 @@ from typing import Any
 from include.equity.findings_policy import FindingsPolicy
 from include.equity.policy import EquityPolicy
 from include.equity.shown import view_measure
-from include.reports.anonymity_part import threshold_text, view_anonymity
+from include.reports.anonymity_part import threshold_text, trait_name, view_anonymity
 from include.reports.facts import Facts, read_facts
 from include.reports.findings import TREND_WORDS, dimension_name, find_gaps, not_known
 from include.reports.measure_blocks import MeasureBlock, measure_block
@@ -53,6 +53,7 @@ def render(facts: Facts) -> str:
             dimension_name=dimension_name,
             not_known=not_known(facts.results),
             anonymity=anonymity,
+            trait_name=trait_name,
             threshold_text=threshold_text(anonymity.whole) if anonymity else "",
         )
     )

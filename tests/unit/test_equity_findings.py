@@ -11,7 +11,8 @@ from include.equity.findings_policy import POLICY_FILE, FindingsPolicy
 from include.equity.policy import EquityPolicyError
 from include.equity.shown import has_run, view_measure
 from include.reports.equity_text import interval_bar, lines_of, trail
-from include.reports.findings import find_gaps, kept_at_rate
+from include.reports.findings import find_gaps, kept_at_rate, not_known
+from include.reports.measure_blocks import measure_block
 from tests.published_rows import NIGHT, closing_gap, published
 
 FAIR = {"private": (400, 800), "medicaid": (200, 400), "self pay": (50, 100)}
@@ -25,10 +26,11 @@ def test_a_wide_gap_is_told_with_both_rates_and_how_sure() -> None:
     (found,) = find_gaps(published({"2025": {**FAIR, "medicaid": (120, 400)}}))
     assert found.is_worse
     assert (
-        "medicaid 30.0% against 50.0% for private (largest group): -20.0 points (95% interval -25.5 to -14.2"
+        "medicaid 30.0% (400 people) against private 50.0% (800 people, the largest group): 20.0 points lower (95% interval 14.2 to 25.5)"
         in found.sentence
     )
     assert found.trend == "too few periods"
+    assert found.course == "No earlier period to compare with"
     assert found.next_step == FindingsPolicy.load().advice(
         ratio=1.67, trend="too few periods", is_worse=True, unknown_share=0
     )
@@ -46,6 +48,38 @@ def test_a_group_that_is_too_small_wins_nothing() -> None:
 def test_many_unknown_are_asked_for_first() -> None:
     (found,) = find_gaps(published({"2025": {**FAIR, "medicaid": (120, 400), "unknown": (300, 600)}}))[:1]
     assert "ask more people for their group" in found.next_step
+
+
+def test_a_group_that_is_older_by_its_own_rules_is_compared_within_age_bands_first() -> None:
+    (found,) = find_gaps(published({"2025": {"private": (400, 800), "medicare": (120, 400)}}))
+    assert found.next_step.startswith("compare within age bands")
+
+
+def test_two_dimensions_together_are_told_and_drawn_where_they_are_shown() -> None:
+    rows = published(
+        {
+            "2025": {
+                "White, private": (400, 800),
+                "Black or African American, medicaid": (120, 400),
+                "Asian, medicaid": None,
+            }
+        },
+        dimension="race_ethnicity*payer",
+        reference="White, private",
+    )
+    (found,) = find_gaps(rows)
+    assert "by race and ethnicity and payer: Black or African American, medicaid 30.0%" in found.sentence
+    block = measure_block(view_measure(rows.measures[0], rows.results, rows.disparities))
+    (drawn,) = block.dimensions
+    assert [mark.label for mark in drawn.plot.marks] == ["Black or African Ameri…, medicaid", "White, private"]
+    assert drawn.not_drawn == 1 and len(drawn.rows) == 3
+
+
+def test_a_dimension_of_which_nothing_is_known_says_how_it_would_be() -> None:
+    rows = published({"2025": FAIR})
+    assert not_known(rows.results) == []
+    unknown = published({"2025": {"unknown": (40, 90)}}, dimension="rurality", reference="unknown")
+    assert "PLUMBLINE_GEOGRAPHY" in not_known([*rows.results, *unknown.results])[0]
 
 
 def test_a_running_period_is_told_once_enough_of_it_has_passed() -> None:
