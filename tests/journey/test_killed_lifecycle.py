@@ -82,7 +82,7 @@ def test_kill_lifecycle_at_every_boundary_and_at_many_random_moments(renew):
         settings = renew(lives)
         life, killer = Life(settings, (1960, 2012)[lives % 2]), Killer(settings, chance)
         for number in range(YEARS_BEFORE):
-            live(life, killer, number, [])
+            life.pass_year(number)
         for number in range(YEARS_BEFORE, YEARS_A_LIFE):
             planned = [kill_at(boundaries.pop())] if boundaries and number % 2 else []
             planned += [kill_any(chance.choice(HOW)) for _ in range(chance.choice((1, 2, 3)))]
