@@ -65,8 +65,8 @@ def test_killed_in_its_process_its_database_and_its_store_the_work_goes_on_and_e
     life, killer = Life(settings, 1990), Killer(settings, random.Random(6))
     for number in range(4):
         live(life, killer, number, [])
-    live(life, killer, 4, [kill_any("worker"), kill_any("backend"), kill_any("store")])
-    live(life, killer, 5, [kill_at(Boundary("lifecycle.ledger.advance", "after", 2)), kill_any("worker")])
+    boundary = Boundary("lifecycle.ledger.advance", "after", 2)
+    live(life, killer, 4, [kill_at(boundary), kill_any("worker"), kill_any("backend"), kill_any("store")])
     life.check_contents()
     assert sum(killer.kills.values()) >= 3, killer.kills
 
