@@ -158,6 +158,7 @@ restore-drill: $(STAMP) ## restore the newest backups into a scratch server, che
 
 .PHONY: erase
 erase: $(STAMP) ## what erasing a person would reach: PERSON=token REASON= BY= AND=second; DO=1 erases for good and builds the marts anew
+	@[ -n "$(PERSON)" ] || { echo "erase: say whom with PERSON=token; 'python -m include.lifecycle token --source NAME' tells the token of an id"; exit 2; }
 	@$(PY) -m include.lifecycle erase $(PERSON) --reason "$(REASON)" --requested-by "$(BY)" --approved-by "$(AND)" $(if $(DO),--do)
 
 ##@ Check

@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _now(asked, settings: Settings, everything: bool = True) -> int:
     from include.backups.back_up import back_up
 
+    print("saving hot, warm and keys, and reading each back", file=sys.stderr)
     print(", ".join(f"{name} {number}" for name, number in back_up(asked.day, settings, everything=everything).items()))
     return 0
 
@@ -85,6 +86,7 @@ def _status(asked, settings: Settings) -> int:
 def _drill(asked, settings: Settings) -> int:
     from include.backups.drill import restore_drill
 
+    print("restoring the newest backups into a scratch server, then checking them", file=sys.stderr)
     drill = restore_drill(asked.day, settings)
     for name, check in drill.checks.items():
         told = ", ".join(f"{word} {_said(value)}" for word, value in check.items() if word != "passed")
