@@ -60,6 +60,12 @@ class Life:
             ):  # fmt: skip
                 self.stored[record.record_id] = record, self.year, self.year - late
 
+    def pass_year(self, number: int) -> None:
+        """A year of which only the moves matter to those that follow."""
+        self.begin_year(number)
+        for job in (self._tier, self._approve, self._tier):
+            job()
+
     @property
     def night(self) -> date:
         """The night of this year's work: the month of two years ago has just become due."""

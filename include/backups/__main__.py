@@ -45,6 +45,7 @@ def _do(asked) -> int:
 def _now(asked, settings: Settings, everything: bool = True) -> int:
     from include.backups.back_up import back_up
 
+    print("saving hot, warm and keys, and reading each back", file=sys.stderr)
     done = back_up(asked.day, settings, everything=everything)
     print(
         f"{done['verified']} of {done['saved']} backups saved and read back, {done['bytes'] / 1e6:.1f} MB; {done['removed']} old ones removed"

@@ -45,11 +45,12 @@ def _erase(asked, settings: Settings) -> int:
     names = {"reason": asked.reason, "requested_by": asked.requested_by, "approved_by": asked.approved_by}
     with open_work(asked.day, settings) as work:
         if not asked.do:
-            _show_reach(reach_of(work, asked.person))
+            _show_reach(reach_of(work, asked.person), names)
             return 0
         erasure_id = erase_person(work, asked.person, **names)
         print(_summary(work.hot, erasure_id))
     if not asked.no_rebuild:
+        print("building the marts anew; this takes about as long as a night's build", file=sys.stderr)
         rebuild_marts(asked.day, settings)
         print("the marts were built and published without the person")
     return 0
@@ -65,7 +66,7 @@ def rebuild_marts(night, settings: Settings) -> None:
         step(night, settings)
 
 
-def _show_reach(reach) -> None:
+def _show_reach(reach, names: dict[str, str]) -> None:
     print(f"{len(reach.tokens)} token(s) of this person, in {', '.join(reach.sources)}")
     for tier, records in sorted(reach.records.items()):
         print(f"  {tier}: {records} record(s)")
@@ -75,7 +76,18 @@ def _show_reach(reach) -> None:
     for held in reach.held:
         print(f"FORBIDDEN by {held}")
     if not reach.held:
-        print("Nothing was changed. --do erases, and there is no way back.")
+        print(f"Nothing was changed. {_what_is_missing(names)}--do (DO=1) erases, and there is no way back.")
+
+
+def _what_is_missing(names: dict[str, str]) -> str:
+    """What an erasure would be refused for, said while nothing is asked for yet."""
+    from include.lifecycle.holds import HoldError, refuse_one_name
+
+    try:
+        refuse_one_name(names["requested_by"], names["approved_by"], names["reason"], doing="an erasure")
+    except HoldError as refusal:
+        return f"It would be refused: {refusal.found}; {refusal.action}. Once that is said, "
+    return ""
 
 
 def _summary(hot, erasure_id: UUID) -> str:

@@ -137,11 +137,12 @@ def refuse_one_name(requested_by: str, approved_by: str, reason: str, *, doing: 
         for name, text in (("reason", reason), ("requested_by", requested_by), ("approved_by", approved_by))
         if not text.strip()
     ]
-    if missing or requested_by.strip().lower() == approved_by.strip().lower():
+    is_alone = not missing and requested_by.strip().lower() == approved_by.strip().lower()
+    if missing or is_alone:
         raise HoldError(
             found=f"{doing} without {', '.join(missing) or 'a second person'}",
             expected="a reason and two different names",
-            action="have a second person approve it",
+            action="have a second person approve it" if is_alone else "say what is missing",
         )
 
 
@@ -150,7 +151,7 @@ def _refuse_empty_hold(criteria: tuple) -> None:
         raise HoldError(
             found="a hold that names no person, class, source or period",
             expected="at least one criterion",
-            action="say what is to be kept",
+            action="say what is to be kept: --person, --class, --source, --event-from, --event-to",
         )
 
 

@@ -253,7 +253,7 @@ def _gone(found: str) -> RetrieveError:
     return RetrieveError(
         found=found,
         expected="a record that lifecycle.record places in hot, cold or archive",
-        action="look its id up in lifecycle.record; certificates of destruction are in lifecycle.certificate",
+        action="compare the id with what asked for it; what ended has a certificate ('python -m include.lifecycle certificates')",
     )
 
 

@@ -63,7 +63,7 @@ def start_object_store(home: Home, ports: dict[str, int]) -> bool:
     environment = {"PATH": os.defpath, "HOME": str(home.path / "s3")}
     process = start_detached(command(home, ports), log=log, folder=home.objects, environment=environment)
     write_private(pid_file, f"{process.pid}\n")
-    if not wait_until(lambda: _answers(ports), seconds=60, process=process):
+    if not wait_until(lambda: _answers(ports) and _has_its_volumes(home, ports), seconds=120, process=process):
         raise refuse_failed_start("the S3 server", log)
     return True
 
@@ -172,6 +172,18 @@ def _answers(ports: dict[str, int]) -> bool:
         return refusal.code == 403
     except OSError:
         return False
+
+
+def _has_its_volumes(home: Home, ports: dict[str, int]) -> bool:
+    """Whether the volumes on disk are known to the server's master: until then reading an old object is an InternalError."""
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{ports['MASTER']}/dir/status", timeout=3) as answer:
+            centers = json.load(answer)["Topology"]["DataCenters"] or []
+    except (OSError, ValueError, KeyError):
+        return False
+    racks = (rack for center in centers for rack in center["Racks"] or [])
+    known = sum(node["Volumes"] for rack in racks for node in rack["DataNodes"] or [])
+    return known >= len(list(home.objects.glob("*.dat")))
 
 
 def _refuse_lost_objects(home: Home) -> None:

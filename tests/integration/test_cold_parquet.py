@@ -36,8 +36,13 @@ def cold(fresh_hot):
     return fresh_hot, night, documents, rows
 
 
-def test_what_lies_in_cold_is_partitioned_sorted_parquet_whose_rows_nobody_can_read(cold, tmp_path):
-    settings, _, documents, _ = cold
+def test_what_lies_in_cold_is_sorted_parquet_nobody_can_read_and_what_is_opened_is_told(cold, tmp_path):
+    settings, night, documents, _ = cold
+    _read_sealed(settings, documents, tmp_path / "sealed")
+    _open_and_tell(settings, night, tmp_path)
+
+
+def _read_sealed(settings, documents, tmp_path):
     s3 = store.open_store(settings)
     for key in store.list_keys(s3, settings.bucket_cold):
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +63,27 @@ def test_what_lies_in_cold_is_partitioned_sorted_parquet_whose_rows_nobody_can_r
     assert not any(word in whole for word in (b"Dr Example", b"mg/dL", b"valueQuantity"))
     assert b"clinic" in whole, "the search did look into the files"
     assert {record_id for *_, ids, _ in found for record_id in ids} >= {str(record.record_id) for record in documents}
+
+
+def _open_and_tell(settings, night, tmp_path):
+    """File by file in the trail, and where only its owner looks."""
+    with open_work(night, settings) as work:
+        files = choose_files(work)
+        with pytest.raises(RetrieveError, match="without a purpose or a name"):
+            unseal_files(work, files, tmp_path / "a", purpose=" ", actor="A. Analyst")
+        unseal_files(work, files, tmp_path / "b", **ASKED)
+        with pytest.raises(RetrieveError, match="is not empty"):
+            unseal_files(work, files, tmp_path / "b", **ASKED)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "b", *(tmp_path / "b").rglob("*"))}
+    assert modes == {0o700, 0o600}
+    with connect("privacy_officer", settings=settings) as hot:
+        told = hot.execute(
+            "select action, subject, outcome from audit.entry where action like 'file.unseal%' order by entry_no"
+        ).fetchall()
+    assert [row for row in told if row[0] == "file.unsealed"] == [
+        ("file.unsealed", file.key, "success") for file in files
+    ]
+    assert [row for row in told if row[0] != "file.unsealed"] == [("file.unsealing_refused", None, "failure")] * 2
 
 
 def test_opened_for_a_purpose_other_engines_read_the_rows_as_received(cold, tmp_path):
@@ -89,24 +115,3 @@ def test_opened_for_a_purpose_other_engines_read_the_rows_as_received(cold, tmp_
     assert "Dr Example" not in text and "sealed" not in text, (
         "identifiers stay sealed unless records are asked for whole"
     )
-
-
-def test_what_was_opened_is_told_file_by_file_and_lies_where_only_its_owner_looks(cold, tmp_path):
-    settings, night, _, _ = cold
-    with open_work(night, settings) as work:
-        files = choose_files(work)
-        with pytest.raises(RetrieveError, match="without a purpose or a name"):
-            unseal_files(work, files, tmp_path / "a", purpose=" ", actor="A. Analyst")
-        unseal_files(work, files, tmp_path / "b", **ASKED)
-        with pytest.raises(RetrieveError, match="is not empty"):
-            unseal_files(work, files, tmp_path / "b", **ASKED)
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "b", *(tmp_path / "b").rglob("*"))}
-    assert modes == {0o700, 0o600}
-    with connect("privacy_officer", settings=settings) as hot:
-        told = hot.execute(
-            "select action, subject, outcome from audit.entry where action like 'file.unseal%' order by entry_no"
-        ).fetchall()
-    assert [row for row in told if row[0] == "file.unsealed"] == [
-        ("file.unsealed", file.key, "success") for file in files
-    ]
-    assert [row for row in told if row[0] != "file.unsealed"] == [("file.unsealing_refused", None, "failure")] * 2

@@ -65,8 +65,8 @@ def test_killed_in_its_process_its_database_and_its_store_the_work_goes_on_and_e
     life, killer = Life(settings, 1990), Killer(settings, random.Random(6))
     for number in range(4):
         live(life, killer, number, [])
-    live(life, killer, 4, [kill_any("worker"), kill_any("backend"), kill_any("store")])
-    live(life, killer, 5, [kill_at(Boundary("lifecycle.ledger.advance", "after", 2)), kill_any("worker")])
+    boundary = Boundary("lifecycle.ledger.advance", "after", 2)
+    live(life, killer, 4, [kill_at(boundary), kill_any("worker"), kill_any("backend"), kill_any("store")])
     life.check_contents()
     assert sum(killer.kills.values()) >= 3, killer.kills
 
@@ -82,7 +82,7 @@ def test_kill_lifecycle_at_every_boundary_and_at_many_random_moments(renew):
         settings = renew(lives)
         life, killer = Life(settings, (1960, 2012)[lives % 2]), Killer(settings, chance)
         for number in range(YEARS_BEFORE):
-            live(life, killer, number, [])
+            life.pass_year(number)
         for number in range(YEARS_BEFORE, YEARS_A_LIFE):
             planned = [kill_at(boundaries.pop())] if boundaries and number % 2 else []
             planned += [kill_any(chance.choice(HOW)) for _ in range(chance.choice((1, 2, 3)))]
