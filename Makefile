@@ -219,8 +219,8 @@ kill-test-lifecycle: $(STAMP) ## kill tiering, erasure, new keys and backups, th
 	@PLUMBLINE_KILLS=$(or $(N),200) PLUMBLINE_KILL_SEED=$(or $(SEED),1) $(PY) -m pytest -m slow tests/journey/test_killed_lifecycle.py -q -s $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(STAMP) ## hostile input to the parsers for minutes: each read or refused, no crash, no hang, no memory growth (long)
-	@$(PY) -m pytest -m slow -k fuzz -q $(ARGS)
+fuzz: $(STAMP) ## hostile input to every parser for minutes: each read or refused, no crash, no hang, no memory growth (FUZZ_SECONDS=90 each, FUZZ_SEED=)
+	@$(PY) -m pytest -m slow -k fuzz -v $(ARGS)
 
 .PHONY: fuzz-dicom
 fuzz-dicom: $(STAMP) ## damaged DICOM files for minutes: each read or refused, no crash, no hang, no memory growth (long)
