@@ -296,7 +296,7 @@ def read_document(resource: dict[str, Any], told: Told, person: str, reader: Rea
     attachment, state = _attachment_of(resource)
     if attachment is None:
         return DocumentText(state)
-    known: Known = told.known(*displays(resource), *displays(resource.get("context") or {}))
+    known: Known = told.known(*displays(resource), *displays(resource, "context"))
     found = reader.finder.find(attachment.text, known)
     replacer = reader.rules.replacer(person)
     if told.may_be_over(OLDEST_SHOWN_AGE, reader.finder.today.year):
