@@ -23,8 +23,12 @@ PEOPLE_AT_ONCE = 20_000
 
 
 def read_identifiers(hot: psycopg.Connection, settings: Settings) -> Iterator[Identifiers]:
-    """Open every patient record in hot. ``hot`` is a connection of the role leak_scanner."""
-    hot.execute("select audit.append('identifiers.opened', null, '{}', 'leak scan')")
+    """Open every patient record in hot. ``hot`` is a connection of the role leak_scanner, outside a transaction.
+
+    What is opened is on the trail before anything is, whatever becomes of the scan.
+    """
+    with hot.transaction():
+        hot.execute("select audit.append('identifiers.opened', null, '{}', 'leak scan')")
     with connect("sealer", "keys", settings, autocommit=True) as books:
         opener = _Opener(books, settings)
         yield from _documents(hot, opener)

@@ -191,6 +191,7 @@ def _read_wave(
     hot.execute(
         "select audit.append('notes.opened', null, %s, 'de-identification of notes')", [Jsonb({"persons": len(marks)})]
     )
+    hot.commit()  # before anything is opened: a kill must not leave it untold, nor may others wait for the wave to write theirs
     desk.fetch(list(links))
     told = {person: Told() for person in marks}
     for token, birth in hot.execute(
