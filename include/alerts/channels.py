@@ -115,6 +115,9 @@ def _read_mail(smtp: Mapping[str, str], settings: Settings) -> Mail:
         wrong.append("PLUMBLINE_ALERT_SMTP_PORT is not a number")
     if smtp["SECURITY"] not in ("", "starttls", "tls", "none"):
         wrong.append("PLUMBLINE_ALERT_SMTP_SECURITY is not starttls, tls or none")
+    password = settings.secret("alert_smtp_password") if smtp["USER"] else None
+    if password == "":
+        wrong.append("the secret alert_smtp_password is empty")
     if wrong:
         raise SettingsError(
             found="; ".join(wrong),
@@ -128,7 +131,7 @@ def _read_mail(smtp: Mapping[str, str], settings: Settings) -> Mail:
         recipients=tuple(address.strip() for address in smtp["TO"].split(",") if address.strip()),
         security=smtp["SECURITY"] or "starttls",
         user=smtp["USER"] or None,
-        password=settings.secret("alert_smtp_password") if smtp["USER"] else None,
+        password=password,
     )
 
 

@@ -67,11 +67,6 @@ class Groups:
         """Place of the group with the best estimate: the highest of a favourable indicator, else the lowest."""
         return int(np.argmax(self.estimate) if self.is_favourable else np.argmin(self.estimate))
 
-    @property
-    def has_errors(self) -> bool:
-        """True where every group has a standard error."""
-        return not bool(np.any(np.isnan(self.se)))
-
     def ordered(self) -> Self:
         """The same groups from the most disadvantaged to the most advantaged. Raises GroupsError without an order."""
         if self.order is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from include.sources.listing import Listing
 from include.sources.registry import Source
@@ -21,7 +21,16 @@ def age_in_days(delivered_at: datetime | None, night: date, source: Source) -> i
     """Whole days from the delivery's day, in the source's own time zone, to the night; never below 0."""
     if delivered_at is None:
         return None
-    return max(0, (night - delivered_at.astimezone(source.zone).date()).days)
+    try:
+        day = delivered_at.astimezone(source.zone).date()
+    except OverflowError:  # at the calendar's ends
+        day = delivered_at.date()
+    return max(0, (night - day).days)
+
+
+def is_from_the_future(delivered_at: datetime | None, night: date, today: date) -> bool:
+    """True where a delivery is dated after both the night and the day it is: it would count as fresh until then."""
+    return delivered_at is not None and delivered_at.date() > max(night, today) + timedelta(days=1)
 
 
 def is_stale(age_days: int | None, max_age_days: int | None) -> bool:

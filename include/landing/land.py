@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from threading import Lock
 from typing import Any, BinaryIO
@@ -190,7 +190,7 @@ def _record(
         max_age_days=source.max_age_days,
         files_new=came_tonight,
         files_known=len(whole) - len(contents & tonight),
-        notes=(*_notes(source, listing, arrivals), *_pull_notes(pulled)),
+        notes=(*_notes(source, listing, arrivals), *_pull_notes(pulled), *_date_notes(delivered_at, night)),
     )
     with hot.transaction():
         catalogue.add_objects(hot, source.name, night, new.values())
@@ -230,6 +230,14 @@ def _notes(source: Source, listing: Listing, arrivals: list[_Arrival]) -> Iterat
         yield {"code": "delivery", "level": "amber", "text": text}
     if listing.ignored:
         yield {"code": "ignored", "level": "info", "text": f"{listing.ignored} files that hold no records of this kind"}
+
+
+def _date_notes(delivered_at: datetime | None, night: date) -> Iterator[dict]:
+    if delivery.is_from_the_future(delivered_at, night, datetime.now(UTC).date()):
+        text = (
+            "the delivery is dated into the future, so that its age cannot be told; have the source's clock corrected"
+        )
+        yield {"code": "future_delivery", "level": "amber", "text": text}
 
 
 def _pull_notes(pulled: Pulled | None) -> Iterator[dict]:

@@ -22,7 +22,7 @@ def manifest_key(source: str, batch: str) -> str:
 
 
 def describe_batch(source: str, dataset: str, night: date, objects: Sequence[LandedObject]) -> dict[str, Any]:
-    """The manifest of the objects that wait to become one batch; record counts are not known before loading."""
+    """The manifest of the objects that wait to become one batch; record counts are the catalogue's, which knows them after loading."""
     return {
         "source": source,
         "dataset": dataset,
@@ -55,11 +55,3 @@ def write_manifest(store: Any, settings: Settings, manifest: Mapping[str, Any]) 
         ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
     )
     return key
-
-
-def add_counts(store: Any, settings: Settings, source: str, batch: str, counts: Mapping[str, int]) -> None:
-    """Complete a manifest with what loading counted: received, loaded, duplicate, quarantined."""
-    key = manifest_key(source, batch)
-    manifest = json.loads(store.get_object(Bucket=settings.bucket_landing, Key=key)["Body"].read())
-    manifest["count"] = {**manifest["count"], **counts}
-    write_manifest(store, settings, manifest)

@@ -16,6 +16,7 @@ from include.lifecycle import erase_landing, ledger, store
 from include.lifecycle.erase_landing import Found, Wanted
 from include.lifecycle.erase_live import erase_waiting, sources_waiting
 from include.lifecycle.work import MoveError, Work
+from include.privacy.identifiers import objects_of, texts_of
 from include.privacy.keyring import Keyring, load_keyring
 from include.privacy.sealing import open_sealed
 from include.privacy.tokens import Tokeniser
@@ -172,8 +173,9 @@ def _raw_ids(work: Work, keyring: Keyring, sources: list[Source], tokens: Collec
         "select record_id, person_token::text, sealed from raw.resource where resource_type = 'Patient' and "
     )
     for said in _opened(work, patients, tokens):
-        known = said.get("identifier") or []
-        yield from _long_enough(said.get("id"), *(each.get("value") for each in known if isinstance(each, dict)))
+        yield from _long_enough(*texts_of(said, "id"))
+        for identifier in objects_of(said, "identifier"):
+            yield from _long_enough(*texts_of(identifier, "value"))
     for source in sources:
         for table in source.contract.tables if source.contract else ():
             if table.person is None:

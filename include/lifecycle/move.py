@@ -102,10 +102,7 @@ def _nothing_to_do(night: date) -> bool:
         plan = ledger.newest_plan(hot, night)
         if plan is None or plan.lines or plan.policy_sha256 != load_retention().sha256 or ledger.open_moves(hot):
             return False
-        if (
-            is_watching(hot)
-            or hot.execute("select exists (select from lifecycle.erasure where state <> 'done')").fetchone()[0]
-        ):
+        if is_watching(hot) or _waits_to_be_erased(hot):
             return False
         return hot.execute("select not exists (select from lifecycle.cold_file where tier = 'archive')").fetchone()[0]
 

@@ -73,6 +73,8 @@ _LISTENER_FROM_DOT_ENV = tuple(
         "TLS_CLIENT_CA",
     )
 )
+# Secrets of other people's servers. Compose mounts files that are there only, so they are made empty, which is none.
+FILLED_BY_HAND = ("alert_smtp_password", "alert_webhook")
 _STORE = Folders(Path("/data"), Path("/tmp"), Path("/etc/plumbline/s3/identity.json"))
 
 
@@ -158,6 +160,9 @@ def _write_derived(home: Home, data: Path) -> None:
     }
     for name, text in derived.items():
         write_private(home.secrets / name, text)
+    for name in FILLED_BY_HAND:
+        if not (home.secrets / name).exists():
+            write_private(home.secrets / name, "")
     write_private(data / "airflow" / "passwords.json", json.dumps({ADMIN: read_secret(home, "airflow_admin_password")}))
     keys = (read_secret(home, name) for name in ("s3_access_key", "s3_secret_key", "s3_inner_key"))
     write_store_files(home.path / "s3", *keys)

@@ -101,6 +101,8 @@ def server_arguments(folders: Folders, ports: Mapping[str, int], *, address: str
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-admin.ui=false",
+        # The master's own HTTP asks nobody who they are: one request would end a bucket with all its locks.
+        "-disableHttp",
         "-webdav=false",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=1024",
@@ -110,7 +112,10 @@ def server_arguments(folders: Folders, ports: Mapping[str, int], *, address: str
 
 
 def write_store_files(folder: Path, access_key: str, secret_key: str, inner_key: str) -> None:
-    """Who may use S3, and the key that closes the inner servers' own doors to everyone else on the machine."""
+    """Who may use S3, and the key that closes the inner servers' own HTTP to everyone else on the machine.
+
+    Their gRPC has no such key: who may run programs on this machine, or in a container of the network "inside", is trusted.
+    """
     identity = {
         "name": "plumbline",
         "credentials": [{"accessKey": access_key, "secretKey": secret_key}],

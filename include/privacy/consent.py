@@ -8,6 +8,7 @@ counts; an opt-out told to the organisation directly always does. HL7 FHIR R4 Co
 from __future__ import annotations
 
 import os
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -77,19 +78,24 @@ def load_purposes(path: Path = POLICY_FILE) -> tuple[Purpose, ...]:
 
 
 def read_consent(body: Mapping, purposes: tuple[Purpose, ...]) -> list[Statement]:
-    """What a Consent says, purpose by purpose. Pure. A deeper provision is an exception to the one around it."""
-    root = body.get("provision") or {}
-    scopes = _codes([body.get("scope") or {}])
+    """What a Consent says, purpose by purpose. Pure. A deeper provision is an exception to the one around it.
+
+    A list stands for its objects where FHIR has one object: a denial in an unusual shape is a denial, and stops no night.
+    """
+    scopes = _codes(_objects(body.get("scope")))
     statements: dict[str, Statement] = {}
-    for provision, is_root in _provisions(root):
+    roots = _objects(body.get("provision")) or [{}]
+    for provision, is_root in (each for root in roots for each in _provisions(root)):
         decision = provision.get("type") or (_base_rule(body) if is_root else None)
         if decision not in ("permit", "deny"):
             continue
-        named = {coding.get("code") for coding in provision.get("purpose") or () if isinstance(coding, dict)}
-        period = provision.get("period") or {}
+        named = {coding.get("code") for coding in _objects(provision.get("purpose"))}
+        period = next(iter(_objects(provision.get("period"))), {})
         for purpose in purposes:
             if _speaks_of(purpose, named, scopes, decision, is_root):
-                statements[purpose.name] = Statement(purpose.name, decision, period.get("start"), period.get("end"))
+                statements[purpose.name] = Statement(
+                    purpose.name, decision, _from_start(period.get("start")), _to_end(period.get("end"))
+                )
     return list(statements.values())
 
 
@@ -103,21 +109,23 @@ def _speaks_of(purpose: Purpose, named: set, scopes: set[str], decision: str, is
 
 def _base_rule(body: Mapping) -> str | None:
     """OPTIN permits what it is about, OPTOUT denies it (v3-ActCode)."""
-    codes = _codes([body.get("policyRule") or {}])
+    codes = _codes(_objects(body.get("policyRule")))
     return "permit" if "OPTIN" in codes else "deny" if "OPTOUT" in codes else None
 
 
 def _provisions(provision: Mapping, is_root: bool = True) -> Iterator[tuple[Mapping, bool]]:
     yield provision, is_root
-    for inner in provision.get("provision") or ():
-        if isinstance(inner, dict):
-            yield from _provisions(inner, False)
+    for inner in _objects(provision.get("provision")):
+        yield from _provisions(inner, False)
 
 
 def _codes(concepts: list[Mapping]) -> set[str]:
-    return {
-        coding.get("code") for concept in concepts for coding in concept.get("coding") or () if isinstance(coding, dict)
-    }
+    return {coding.get("code") for concept in concepts for coding in _objects(concept.get("coding"))}
+
+
+def _objects(value: object) -> list[Mapping]:
+    """The objects of an element, whether it was sent as one or as a list."""
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
 
 
 def refresh_opt_outs(night: date, settings: Settings | None = None) -> dict[str, int]:
@@ -168,14 +176,22 @@ def _rows_of(consent: tuple, purposes: tuple[Purpose, ...]) -> Iterator[tuple]:
         statements = [Statement(purpose.name, "permit", None, None) for purpose in purposes]
     for told in statements:
         yield (
-            record_id, person, consent_id, told.purpose, told.decision, is_active, said_at, told.starts_at, _to_end(told.ends_at),
+            record_id, person, consent_id, told.purpose, told.decision, is_active, said_at, told.starts_at, told.ends_at,
             batch_seq,
         )  # fmt: skip
 
 
+def _from_start(moment: str | None) -> str | None:
+    """A period's start as a moment: a year or a month begins with its first day."""
+    return moment + {4: "-01-01", 7: "-01"}.get(len(moment), "") if moment else None
+
+
 def _to_end(moment: str | None) -> str | None:
-    """A period's end that is a day holds to the day's end."""
-    return f"{moment}T23:59:59Z" if moment and len(moment) == 10 else moment
+    """A period's end as a moment: a year, a month or a day holds to its end."""
+    if not moment or len(moment) > 10:
+        return moment
+    year, month = int(moment[:4]), int(moment[5:7] or 12)
+    return f"{year:04}-{month:02}-{moment[8:10] or monthrange(year, month)[1]}T23:59:59Z"
 
 
 def _decide(hot, night: date, purposes: tuple[Purpose, ...]) -> dict[str, int]:

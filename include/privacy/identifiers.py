@@ -23,8 +23,12 @@ PEOPLE_AT_ONCE = 20_000
 
 
 def read_identifiers(hot: psycopg.Connection, settings: Settings) -> Iterator[Identifiers]:
-    """Open every patient record in hot. ``hot`` is a connection of the role leak_scanner."""
-    hot.execute("select audit.append('identifiers.opened', null, '{}', 'leak scan')")
+    """Open every patient record in hot. ``hot`` is a connection of the role leak_scanner, outside a transaction.
+
+    What is opened is on the trail before anything is, whatever becomes of the scan.
+    """
+    with hot.transaction():
+        hot.execute("select audit.append('identifiers.opened', null, '{}', 'leak scan')")
     with connect("sealer", "keys", settings, autocommit=True) as books:
         opener = _Opener(books, settings)
         yield from _documents(hot, opener)
@@ -85,17 +89,18 @@ def _patient_tables(settings: Settings) -> Iterator[tuple[str, Table]]:
 
 def from_patient(person_key: UUID, sealed: Mapping[str, Any]) -> Identifiers:
     """The direct identifiers in the sealed part of a FHIR Patient, its contact persons' included."""
-    people = [sealed, *_items(sealed, "contact")]
+    people = [sealed, *objects_of(sealed, "contact")]
     names = [name for person in people for name in _names(person.get("name"))]
-    telecoms = [contact["value"] for person in people for contact in _items(person, "telecom") if contact.get("value")]
-    identifiers = [entry["value"] for entry in _items(sealed, "identifier") if entry.get("value")]
-    places = [person["address"] for person in people if isinstance(person.get("address"), dict)]
-    places += [place for person in people for place in _items(person, "address")]
+    telecoms = [
+        text for person in people for contact in objects_of(person, "telecom") for text in texts_of(contact, "value")
+    ]
+    identifiers = [text for entry in objects_of(sealed, "identifier") for text in texts_of(entry, "value")]
+    places = [place for person in people for place in objects_of(person, "address")]
     return _sorted_out(
         person_key,
         names=names,
-        others=[*telecoms, *identifiers, *(line for place in places for line in place.get("line") or () if line)],
-        numbers=[sealed["id"]] if isinstance(sealed.get("id"), str) else [],
+        others=[*telecoms, *identifiers, *(line for place in places for line in texts_of(place, "line"))],
+        numbers=texts_of(sealed, "id"),
     )
 
 
@@ -115,20 +120,33 @@ def from_row(person_key: UUID, sealed: Mapping[str, Any], table: Table) -> Ident
     return _sorted_out(person_key, names=[(given, last) for last in family], others=others, numbers=numbers)
 
 
-def _items(owner: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def objects_of(owner: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of an element as it was sent: one or a list of them."""
     value = owner.get(name)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
+
+
+def texts_of(owner: Mapping[str, Any], name: str) -> list[str]:
+    """The texts of an element as it was sent: one or a list of them. A number is its digits; anything else is no text.
+
+    What is sealed was never checked, and a source may send a telephone number as a number or one name where FHIR has a list.
+    """
+    value = owner.get(name)
+    items = value if isinstance(value, list) else [value]
+    told = (str(item) for item in items if isinstance(item, (str, int, float)) and not isinstance(item, bool))
+    return [text for text in told if text.strip()]
 
 
 def _names(value: Any) -> Iterator[tuple[list[str], str]]:
     for name in value if isinstance(value, list) else [value]:
         if isinstance(name, dict):
-            given = [part for part in name.get("given") or () if isinstance(part, str)]
-            if name.get("family"):
-                yield given, name["family"]
-            elif isinstance(name.get("text"), str) and " " in name["text"]:
-                *first, last = name["text"].split()
-                yield first, last
+            families = texts_of(name, "family")
+            for family in families:
+                yield texts_of(name, "given"), family
+            for text in texts_of(name, "text") if not families else ():
+                *first, last = text.split()
+                if first:
+                    yield first, last
 
 
 def _sorted_out(

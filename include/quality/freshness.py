@@ -12,8 +12,6 @@ from psycopg.types.json import Jsonb
 
 from include.quality.drift import is_late
 from include.quality.policy import Volume, load_quality_policy
-from include.settings import Settings
-from include.warehouse.connect import connect
 
 AMBER, RED = "amber", "red"
 VOLUME_NOTE = "unusual_volume"
@@ -78,14 +76,6 @@ def unusual_volume(rows: int, earlier: Sequence[int], volume: Volume) -> float |
         return None
     multiple = rows / median(came)
     return None if volume.low <= multiple <= volume.high else multiple
-
-
-def night_flags(night: date, settings: Settings | None = None) -> tuple[Flag, ...]:
-    """Every flag of a night, source by source."""
-    volume = load_quality_policy().volume
-    with connect("checker", "hot", settings) as books:
-        states = read_states(books, night, volume)
-    return tuple(flag for state in states for flag in flags_of(state, volume))
 
 
 def read_states(books: psycopg.Connection, night: date, volume: Volume) -> list[SourceNight]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -97,7 +97,7 @@ class References:
 
     def _learn_base(self, full_url: str, resource_type: str) -> None:
         base, found, _ = full_url.rpartition(f"/{resource_type}/")
-        if found and urlsplit(base).scheme in ("http", "https") and len(self._bases) < 100:
+        if found and base.lower().startswith(("http://", "https://")) and len(self._bases) < 100:
             self._bases.add(f"{base}/")
 
     def learn_identifiers(self, entry: dict, wanted_types: set[str]) -> None:

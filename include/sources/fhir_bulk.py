@@ -22,7 +22,7 @@ from include.sources.deletions import read_deletions
 from include.sources.items import BrokenContainerError, Document, Item, Notice
 from include.sources.listing import Landed, Listing, OpenStream, SourceFile, file_type, number, walk_files
 from include.sources.resource_checks import judge_line
-from include.sources.resource_types import RESOURCE_TYPES
+from include.sources.resource_types import as_type
 
 if TYPE_CHECKING:
     from include.sources.registry import Source
@@ -149,7 +149,8 @@ class _Announced:
             parts = manifest.get(word)
             for part in parts if isinstance(parts, list) else []:
                 if isinstance(part, dict) and isinstance(part.get("url"), str):
-                    said_type = part.get("type") if isinstance(part.get("type"), str) else None
+                    # Any other word is told to people as the files' type, and might be anything.
+                    said_type = as_type(part.get("type"))
                     self.roles[_bare_name(part["url"])] = (role, said_type)
                     self.errors += role == "errors"
         made_at = _read_time(manifest.get("transactionTime"))
@@ -160,16 +161,21 @@ class _Announced:
         """Types of announced files that are not in the folder: a type is no name, a file's name may be."""
         there = {_bare_name(name) for name in present}
         missing = [(role, said) for name, (role, said) in self.roles.items() if name not in there and role != "errors"]
-        return tuple(sorted("deletions" if role == "deleted" else _safe_type(said) for role, said in missing))
-
-
-def _safe_type(said: str | None) -> str:
-    return said if said in RESOURCE_TYPES else "a type that FHIR R4 does not have"
+        return tuple(
+            sorted(
+                "deletions" if role == "deleted" else said or "a type that FHIR R4 does not have"
+                for role, said in missing
+            )
+        )
 
 
 def _bare_name(url: str) -> str:
     """The last part of a URL or path, without .gz: manifests name files as the server had them."""
-    return unquote(urlsplit(url).path.rsplit("/", 1)[-1]).removesuffix(".gz")
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # no URL after all; what stands in it is still compared with names
+        path = url
+    return unquote(path.rsplit("/", 1)[-1]).removesuffix(".gz")
 
 
 def _parse_manifest(path: Path) -> dict:
@@ -205,7 +211,7 @@ def _as_file(path: Path, announced: _Announced) -> SourceFile | None:
     if role is None and path.parent.name == "deleted":
         role = "deleted"
     named = _TYPED_NAME.fullmatch(path.name)
-    named_type = named.group(1) if named and named.group(1) in RESOURCE_TYPES else None
+    named_type = as_type(named and named.group(1))
     resource_type = None if role == "deleted" else said_type or named_type
     if role is None and resource_type is None and not _holds_resources(path):
         return None

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import orjson
 
 from include.sources.fhir_files import GoneError, fetch_file, lines_of
-from include.sources.fhir_http import FHIR_JSON, Answer, FhirServer, retry_after
+from include.sources.fhir_http import FHIR_JSON, Answer, FhirServer, follow, retry_after
 from include.sources.fhir_options import FhirOptions
 from include.sources.pulling import Pulled, PullError, PullJob
-from include.sources.resource_types import RESOURCE_TYPES
+from include.sources.resource_types import as_type
 
 _LONGEST_POLL_SECONDS = 60.0
 _MOST_PARTS = 100_000
@@ -104,7 +104,7 @@ def _kick_off(server: FhirServer, since: str | None) -> str:
             expected="status 202 and a Content-Location to ask about it",
             action="see that the server supports $export at that level, and that our scope allows it",
         )
-    return urljoin(answer.url, status_url)
+    return follow(answer.url, status_url)
 
 
 def _wait(server: FhirServer, job: PullJob, status_url: str) -> dict[str, Any] | None:
@@ -156,7 +156,7 @@ def _next_page(manifest: Mapping[str, Any], page_url: str) -> str | None:
     links = manifest.get("link")
     for link in links if isinstance(links, list) else []:
         if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return urljoin(page_url, link["url"])
+            return follow(page_url, link["url"])
     return None
 
 
@@ -180,7 +180,7 @@ def _list_files(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     expected="fewer files",
                     action="ask for fewer types at once",
                 )
-            said = part.get("type") if part.get("type") in RESOURCE_TYPES else None
+            said = as_type(part.get("type"))
             stem = {"data": said or "output", "deleted": "deleted", "errors": "errors"}[role]
             yield {
                 "url": part["url"],

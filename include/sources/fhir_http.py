@@ -162,7 +162,7 @@ class FhirServer:
                 has_renewed = True
             elif response.status_code in _REDIRECTS and response.headers.get("location") and method == "GET":
                 response.close()
-                url = urljoin(url, response.headers["location"])
+                url = follow(url, response.headers["location"])
             else:
                 return response
         raise PullError(
@@ -179,6 +179,18 @@ class FhirServer:
                 expected="links to the server's own scheme, host and port, or to one of other_origins",
                 action="if that place is the server's own storage, declare it under other_origins in sources.yml",
             )
+
+
+def follow(base: str, link: str) -> str:
+    """Where a link leads. Raises PullError for one that is no address."""
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        raise PullError(
+            found="a link or redirect that is no address",
+            expected="links as RFC 3986 writes them",
+            action="report it to the server's people; the next night asks again",
+        ) from None
 
 
 def _read_bounded(response: httpx.Response, what: str) -> bytes:

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 import orjson
 
 from include.sources.deletions import is_deletion
-from include.sources.fhir_http import FHIR_JSON, FhirServer, server_time
+from include.sources.fhir_http import FHIR_JSON, FhirServer, follow, server_time
 from include.sources.fhir_options import FhirOptions
 from include.sources.pulling import Pulled, PullError, PullJob
-from include.sources.resource_types import RESOURCE_TYPES
+from include.sources.resource_types import as_type
 
 _MOST_REPEATS = 3  # pages in a row with the same entries: the server goes round in circles
 
@@ -166,7 +166,7 @@ def _next_link(bundle: Mapping[str, Any], page_url: str) -> str | None:
     links = bundle.get("link")
     for link in links if isinstance(links, list) else []:
         if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
-            return urljoin(page_url, link["url"])
+            return follow(page_url, link["url"])
     return None
 
 
@@ -213,7 +213,7 @@ def _write_page(entries: list, answer: _Answered, files: _Files) -> None:
         if found == "OperationOutcome" and found != answer.resource_type:
             answer.outcomes += 1
             continue
-        is_other = found != answer.resource_type and found in RESOURCE_TYPES
+        is_other = found != answer.resource_type and as_type(found) is not None
         files.write(included if is_other else own, resource)
         answer.resources += 1
         if not is_other:

@@ -8,6 +8,7 @@ import orjson
 
 from include.sources.byte_stream import LongLine
 from include.sources.items import Document, Reject, refuse
+from include.sources.resource_types import as_type
 
 MAX_ID_CHARACTERS = 255
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
@@ -33,15 +34,17 @@ def judge_resource(place: int, content: bytes, resource: object, expected_type: 
         return refuse(place, "missing_resource_type", content)
     if not _TYPE.fullmatch(found_type):
         return refuse(place, "bad_resource_type", content)
+    # What is told of a refusal is read by many; a word that FHIR does not have may be anybody's name.
+    told = as_type(found_type)
     if expected_type and found_type != expected_type:
-        return refuse(place, "wrong_resource_type", content, resource_type=found_type)
+        return refuse(place, "wrong_resource_type", content, resource_type=told)
     found_id = resource.get("id")
     if found_id is None or found_id == "":
-        return refuse(place, "missing_id", content, resource_type=found_type)
+        return refuse(place, "missing_id", content, resource_type=told)
     if not isinstance(found_id, str) or len(found_id) > MAX_ID_CHARACTERS or not found_id.isprintable():
-        return refuse(place, "bad_id", content, resource_type=found_type)
+        return refuse(place, "bad_id", content, resource_type=told)
     if b"\\u0000" in content and holds_nul(resource):
-        return refuse(place, "nul", content, resource_type=found_type)
+        return refuse(place, "nul", content, resource_type=told)
     return Document(place, content, resource)
 
 

@@ -28,3 +28,8 @@ RESOURCE_TYPES = frozenset(
     TestReport TestScript ValueSet VerificationResult VisionPrescription
     """.split()  # noqa: SIM905 (a list of names reads better in lines)
 )
+
+
+def as_type(word: object) -> str | None:
+    """The word where it is a type's name, else None: what a server or manifest says there may be of any kind."""
+    return word if isinstance(word, str) and word in RESOURCE_TYPES else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -239,6 +240,16 @@ def test_half_a_mail_configuration_names_all_that_is_missing(stack: Settings):
     environment = {"PLUMBLINE_ALERT_SMTP_HOST": "mail.example.org", "PLUMBLINE_ALERT_SMTP_PORT": "x"}
     with pytest.raises(SettingsError, match="_FROM is not set; .*_TO is not set; .*_PORT is not a number"):
         channels_from_environment(environment, stack)
+
+
+def test_a_user_without_a_password_is_said_and_an_empty_webhook_is_none(stack: Settings, tmp_path):
+    for name in ("alert_smtp_password", "alert_webhook"):
+        (tmp_path / name).write_text("")
+    empty = replace(stack, secrets_dir=tmp_path)
+    assert channels_from_environment({}, empty) == ()
+    mail = {f"PLUMBLINE_ALERT_SMTP_{name}": "x" for name in ("HOST", "FROM", "TO", "USER")}
+    with pytest.raises(SettingsError, match="the secret alert_smtp_password is empty"):
+        channels_from_environment(mail, empty)
 
 
 def test_nothing_configured_is_nobody_told(stack: Settings):

@@ -44,6 +44,7 @@ def clinic(fresh_hot, tmp_path):
         denial(1, 1, "HRESCH"),
         denial(2, 2, "PUBHLTH"),
         denial(3, 3, "HRESCH", period={"end": str(NIGHT - timedelta(days=1))}),
+        denial(4, 4, "HRESCH", period={"start": f"{NIGHT.year + 1}"}),
     )
     return clinic.put("Consent.ndjson", ndjson(*said))
 

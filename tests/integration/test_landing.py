@@ -207,6 +207,23 @@ def test_a_delivery_is_stale_from_the_day_after_its_last_allowed_one(clinic):
     assert states == [(2, False), (3, True)]
 
 
+@pytest.mark.parametrize(
+    ("made", "is_told"),
+    [
+        ("2999-01-01T00:00:00Z", True),
+        ("9999-12-31T23:59:59Z", True),
+        ("0001-01-01T00:00:00Z", False),
+        ("2026-11-24T00:00:00Z", False),
+    ],
+)
+def test_a_delivery_dated_into_the_future_is_not_simply_fresh(clinic, made, is_told):
+    clinic.deliver("Patient.ndjson", ANN)
+    clinic.deliver("manifest.json", json.dumps({"transactionTime": made}).encode())
+    clinic.land()
+    ((notes,),) = clinic.states("notes")
+    assert [note["level"] for note in notes if note["code"] == "future_delivery"] == ["amber"] * is_told
+
+
 def test_the_manifest_tells_the_age_where_files_were_copied_later(clinic):
     clinic.deliver("Patient.ndjson", ANN, day=date(2026, 11, 23))
     clinic.deliver(

@@ -213,8 +213,15 @@ def test_other_local_users_find_the_s3_server_s_inner_doors_closed(stack: Settin
 
     from include.settings import read_env_file
 
-    port = read_env_file(stack.home / "stack.env")["PLUMBLINE_PORT_FILER"]
-    for method, path in (("GET", "/buckets/"), ("PUT", "/buckets/landing/planted"), ("DELETE", "/buckets/archive")):
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(request)
+    ports = read_env_file(stack.home / "stack.env")
+    tried = {
+        "FILER": (("GET", "/buckets/"), ("PUT", "/buckets/landing/planted"), ("DELETE", "/buckets/archive")),
+        "MASTER": (("GET", "/dir/status"), ("GET", "/dir/assign"), ("GET", "/col/delete?collection=nobody-s")),
+        "VOLUME": (("GET", "/1,0123456789"), ("DELETE", "/1,0123456789"), ("GET", "/admin/volume/delete?volume=1")),
+    }
+    for server, requests in tried.items():
+        for method, path in requests:
+            port = ports[f"PLUMBLINE_PORT_{server}"]
+            request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
+            with pytest.raises(urllib.error.HTTPError, match="40[14]"):
+                urllib.request.urlopen(request)

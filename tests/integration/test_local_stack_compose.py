@@ -102,6 +102,16 @@ def test_what_an_installation_chooses_in_dot_env_reaches_what_runs_tasks(compose
     assert {name: environment.get(name) for name in chosen} == {name: f"${{{name}:-}}" for name in chosen}
 
 
+def test_secrets_of_the_alerts_reach_whoever_tells_of_a_night_and_are_never_overwritten(composed, compose_home: Path):
+    for name in ("scheduler", "worker", "dag-processor"):  # callbacks of a DAG run in the last
+        assert {"alert_smtp_password", "alert_webhook"} <= set(composed["services"][name]["secrets"]), name
+    hook = compose_home / "secrets" / "alert_webhook"
+    assert hook.read_text() == ""
+    hook.write_text("https://chat.example.org/a-secret-token")
+    make_compose_home(compose_home, say=lambda line: None)
+    assert hook.read_text() == "https://chat.example.org/a-secret-token"
+
+
 def test_the_listener_holds_its_own_password_and_no_key(composed):
     listener = composed["services"]["listen"]
     assert listener["environment"] == listener_environment()

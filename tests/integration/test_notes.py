@@ -10,12 +10,14 @@ import pytest
 from include.identity.resolve import resolve_persons
 from include.intake.promote import promote_batch
 from include.lifecycle.erase_rows import remaining_rows, remove_rows
+from include.privacy import identifiers
 from include.privacy.date_shift import make_shifter
 from include.privacy.keyring import load_keyring
 from include.privacy.text import notes as step
 from include.privacy.text.notes import deidentify_notes
 from include.privacy.text.policy import TextPolicy
 from include.privacy.tokens import Tokeniser
+from include.warehouse.audit import audit_candidate
 from include.warehouse.connect import connect
 from tests.deliveries import NIGHT, Delivery, ndjson, patient
 
@@ -161,3 +163,23 @@ def test_every_opening_is_audited_with_a_count(north):
         assert hot.execute("select detail from audit.entry where action = 'notes.opened'").fetchall() == [
             ({"persons": 1},)
         ]
+
+
+@pytest.mark.parametrize("opens", ["notes", "leak scan"])
+def test_an_opening_is_on_the_trail_before_anything_is_opened_and_keeps_nobody_waiting(north, monkeypatch, opens):
+    promote(north.put("Patient.ndjson", ndjson(known_patient())).put("DocumentReference.ndjson", ndjson(document())))
+    resolve_persons(NIGHT, north.settings)
+
+    def others_write_and_we_are_killed(*_):
+        with connect("loader", "hot", north.settings) as other:
+            other.execute("set lock_timeout = '1s'")
+            other.execute("select audit.append('test.entry')")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(step, "_learn_documents", others_write_and_we_are_killed)
+    monkeypatch.setattr(identifiers, "from_patient", others_write_and_we_are_killed)
+    with pytest.raises(KeyboardInterrupt):
+        deidentify_notes(NIGHT, north.settings) if opens == "notes" else audit_candidate(NIGHT, north.settings)
+    with connect("privacy_officer", "hot", north.settings) as hot:
+        told = {row[0] for row in hot.execute("select action from audit.entry")}
+    assert {"test.entry", "notes.opened" if opens == "notes" else "identifiers.opened"} <= told

@@ -48,6 +48,11 @@ CASES = {
     "an inner denial without a purpose is about something else": (
         consent({"type": "permit", "provision": [{"type": "deny", "class": [{"code": "x"}]}]}), {},
     ),
+    "a denial in a list": (consent([{"type": "deny", "purpose": purposes("HRESCH")}]), {"research": "deny"}),
+    "everything in the wrong shape": (
+        {"scope": [{"coding": {"code": "research"}}], "policyRule": [{"coding": [None, {"code": "OPTOUT"}]}], "provision": [None, {"purpose": 7}]},
+        {"research": "deny"},
+    ),
     "no provision at all": ({"resourceType": "Consent", "status": "active"}, {}),
 }  # fmt: skip
 
@@ -63,3 +68,21 @@ def test_a_policy_that_is_wrong_says_everything_at_once(tmp_path):
     path.write_text("owner: x\nreviewed: 2026-01-01\npurposes: {research: {rule: maybe, codes: [], why: x}}")
     with pytest.raises(ConsentError, match=r"3 fault.*unknown word 'why'.*rule is not one of.*no codes"):
         load_purposes(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2024", "2024", ("2024-01-01", "2024-12-31T23:59:59Z")),
+        ("2024-02", "2024-02", ("2024-02-01", "2024-02-29T23:59:59Z")),
+        ("2024-02-03", "2024-02-03", ("2024-02-03", "2024-02-03T23:59:59Z")),
+        ("2024-02-03T04:05:06Z", "2024-02-03T04:05:06Z", ("2024-02-03T04:05:06Z", "2024-02-03T04:05:06Z")),
+        (None, None, (None, None)),
+    ],
+)
+def test_a_period_lasts_from_the_first_to_the_last_moment_that_it_names(start, end, expected):
+    period = {name: day for name, day in (("start", start), ("end", end)) if day}
+    (told,) = read_consent(
+        consent({"type": "deny", "purpose": purposes("HRESCH"), "period": [period]}), load_purposes()
+    )
+    assert (told.starts_at, told.ends_at) == expected

@@ -2,7 +2,11 @@
 
 from uuid import UUID
 
+import pytest
+
 from include.privacy.identifiers import from_patient, from_row
+from include.privacy.leak_scan import collect_needles
+from include.privacy.text.patients import Told, displays
 from include.sources.contracts import Column, Table
 
 WHO = UUID(int=7)
@@ -44,3 +48,46 @@ def test_a_row_is_read_as_its_contract_classes_it():
     assert set(found.single_names) == {"Ray", "White"}
     assert set(found.numbers) == {"MRN001", "999175017"}
     assert found.texts == ()
+
+
+def test_numbers_and_names_are_taken_in_the_shapes_that_sources_send():
+    found = from_patient(
+        WHO,
+        {
+            "name": {"family": ["O'Neill"], "given": "Ana"},
+            "telecom": {"value": 5086882758},
+            "identifier": [{"value": 999175017}],
+            "address": {"line": "83 Church St"},
+        },
+    )
+    assert "Ana O'Neill" in found.full_names
+    assert set(found.numbers) == {"5086882758", "999175017"}
+    assert found.texts == ("83 Church St",)
+
+
+ODD = [5, 1.5, True, None, "x", "", [5], [None], ["x", ["y"]], {"a": 1}, [{"a": {}}]]
+PERSON = ("id", "name", "telecom", "identifier", "address", "contact", "generalPractitioner", "managingOrganization")
+INNER = (
+    "family",
+    "given",
+    "text",
+    "value",
+    "line",
+    "city",
+    "district",
+    "postalCode",
+    "name",
+    "telecom",
+    "address",
+    "display",
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_no_shape_of_a_patient_stops_the_leak_scan_or_the_notes(odd):
+    inner = [dict.fromkeys(INNER, odd)]
+    for sealed in (dict.fromkeys(PERSON, odd), dict.fromkeys(PERSON, inner), dict.fromkeys(PERSON, inner[0])):
+        collect_needles([from_patient(WHO, sealed)])
+        told = Told()
+        told.add_patient(sealed)
+        told.known(*displays({"context": sealed}, "context"))

@@ -231,6 +231,17 @@ def test_a_link_to_another_place_is_not_followed(tmp_path):
     assert pull.ids() == ALL
 
 
+def test_links_and_types_that_are_none_cost_their_type_and_not_the_pull(tmp_path):
+    odd = [{"resourceType": ["Patient"], "id": "p"}, {"resourceType": {"a": 1}, "id": "p"}]
+    server = MisbehavingServer(people(3) | {"Observation": odd}, next_origin="http://[")
+    with serve(server):
+        pull = Pull(source_at(tmp_path, server.url, types=["Patient", "Observation"]), tmp_path)
+        pulled = pull()
+    (note,) = pulled.notes
+    assert note.startswith("Patient was not read to its end: a link or redirect that is no address")
+    assert pull.ids() == ["p0", "p1"]
+
+
 @pytest.mark.parametrize("place", ["http://169.254.169.254/latest", "file:///etc/passwd", "http://127.0.0.1:1/x"])
 def test_a_redirect_to_another_place_is_not_followed(tmp_path, place):
     server = MisbehavingServer(people(), faults=[Fault("Patient", "elsewhere", place)])
@@ -238,6 +249,14 @@ def test_a_redirect_to_another_place_is_not_followed(tmp_path, place):
         pulled = Pull(source_at(tmp_path, server.url), tmp_path)()
     assert not pulled.reached
     assert "another place" in pulled.notes[0]
+
+
+def test_a_redirect_to_what_is_no_address_is_told(tmp_path):
+    server = MisbehavingServer(people(), faults=[Fault("Patient", "elsewhere", "http://[")])
+    with serve(server):
+        pulled = Pull(source_at(tmp_path, server.url), tmp_path)()
+    assert not pulled.reached
+    assert "no address" in pulled.notes[0]
 
 
 def test_a_server_that_is_not_there_is_told_and_nothing_breaks(tmp_path):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from include.sources.fhir_bulk import list_files
 from include.sources.items import REASONS, BrokenContainerError, Document, Notice, Reject
+from include.sources.resource_checks import judge_line
 from tests.reading import kept, read, refused, source_of
 
 PATIENT = b'{"resourceType":"Patient","id":"p1"}'
@@ -222,6 +223,22 @@ def test_the_manifest_says_types_deletions_times_and_what_is_absent(tmp_path):
     assert listing.delivered_at == datetime(2026, 11, 22, 9, 40, 58, tzinfo=UTC)
     assert listing.notes == ("1 file of export errors announced by the manifest",)
     assert listing.files[0].dataset is None
+
+
+@pytest.mark.parametrize("said", ["Quackenbush", ["Patient"], {"a": 1}])
+def test_a_type_that_fhir_does_not_have_is_not_told_and_the_name_tells_it(tmp_path, said):
+    manifest = {"output": [{"type": said, "url": "Patient.ndjson"}, {"type": said, "url": "http://[absent.ndjson"}]}
+    source = make_export(tmp_path, manifest_json=json.dumps(manifest).encode(), Patient_ndjson=PATIENT)
+    listing = list_files(source)
+    assert summary(listing)[1:] == [("Patient.ndjson", "data", "Patient", False)]
+    assert listing.absent == ("a type that FHIR R4 does not have",)
+
+
+def test_a_refusal_never_repeats_a_word_that_is_no_type():
+    for line in (b'{"resourceType":"Quackenbush","id":"p"}', b'{"resourceType":"Quackenbush"}'):
+        for expected in ("Patient", None):
+            (refusal,) = bulk(line, resource_type=expected) if expected else [judge_line(1, line, None)]
+            assert "Quackenbush" not in str(refusal) or isinstance(refusal, Document)
 
 
 def test_a_manifest_that_cannot_be_read_is_said_and_names_tell_the_types(tmp_path):

@@ -52,6 +52,11 @@ def patient(**more):
     return {"resourceType": "Patient", **more}
 
 
+def test_a_full_url_that_is_none_costs_nothing(bundles):
+    (ann,) = kept(bundles(bundle(entry("http://[/Patient/p1", patient(id="p1")))))
+    assert ann.resource["id"] == "p1"
+
+
 def test_urn_references_become_type_and_id_also_ahead_of_their_target(bundles):
     visit = {
         "resourceType": "Encounter",

@@ -191,6 +191,7 @@ def _read_wave(
     hot.execute(
         "select audit.append('notes.opened', null, %s, 'de-identification of notes')", [Jsonb({"persons": len(marks)})]
     )
+    hot.commit()  # before anything is opened: a kill must not leave it untold, nor may others wait for the wave to write theirs
     desk.fetch(list(links))
     told = {person: Told() for person in marks}
     for token, birth in hot.execute(
@@ -296,7 +297,7 @@ def read_document(resource: dict[str, Any], told: Told, person: str, reader: Rea
     attachment, state = _attachment_of(resource)
     if attachment is None:
         return DocumentText(state)
-    known: Known = told.known(*displays(resource), *displays(resource.get("context") or {}))
+    known: Known = told.known(*displays(resource), *displays(resource, "context"))
     found = reader.finder.find(attachment.text, known)
     replacer = reader.rules.replacer(person)
     if told.may_be_over(OLDEST_SHOWN_AGE, reader.finder.today.year):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.privacy.identifiers import objects_of, texts_of
 from include.privacy.leak_scan import Identifiers
 from include.privacy.text.known import Known, know
 
@@ -41,15 +42,14 @@ class Told:
 
     def add_patient(self, resource: Mapping[str, Any]) -> None:
         """The sealed part of a Patient or RelatedPerson: contacts and general practitioners too."""
-        for person in (resource, *_items(resource, "contact")):
+        for person in (resource, *objects_of(resource, "contact")):
             self.names.update(_names(person.get("name")))
             self.identifiers.update(_values(person, "telecom"))
             places = person.get("address")
             for place in places if isinstance(places, list) else [places]:
                 self.addresses.update(_places(place))
         self.identifiers.update(_values(resource, "identifier"))
-        if isinstance(resource.get("id"), str):
-            self.identifiers.add(resource["id"])
+        self.identifiers.update(texts_of(resource, "id"))
         self.names.update(displays(resource))
 
     def add_birth(self, day: str) -> None:
@@ -64,37 +64,29 @@ class Told:
         self.addresses.update(text for text in said.texts if "@" not in text)
 
 
-def displays(resource: Mapping[str, Any]) -> Iterator[str]:
-    """Names that references of a resource show: authors, practitioners, organisations."""
-    for name in _PEOPLE:
-        value = resource.get(name)
-        for reference in value if isinstance(value, list) else [value]:
-            if isinstance(reference, dict) and isinstance(reference.get("display"), str):
-                yield reference["display"]
-
-
-def _items(owner: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    value = owner.get(name)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def displays(resource: Mapping[str, Any], within: str | None = None) -> Iterator[str]:
+    """Names that references of a resource show: authors, practitioners, organisations; or those of an element of it."""
+    for holder in [resource] if within is None else objects_of(resource, within):
+        for name in _PEOPLE:
+            for reference in objects_of(holder, name):
+                yield from texts_of(reference, "display")
 
 
 def _values(owner: Mapping[str, Any], name: str) -> Iterator[str]:
-    return (item["value"] for item in _items(owner, name) if isinstance(item.get("value"), str))
+    return (text for item in objects_of(owner, name) for text in texts_of(item, "value"))
 
 
 def _names(value: Any) -> Iterator[str]:
     for name in value if isinstance(value, list) else [value]:
         if isinstance(name, dict):
-            given = [part for part in name.get("given") or () if isinstance(part, str)]
-            yield " ".join([*given, name["family"]] if isinstance(name.get("family"), str) else given)
-            if isinstance(name.get("text"), str):
-                yield name["text"]
+            yield " ".join([*texts_of(name, "given"), *texts_of(name, "family")])
+            yield from texts_of(name, "text")
 
 
 def _places(place: Any) -> Iterator[str]:
     if not isinstance(place, dict):
         return
-    yield from (line for line in place.get("line") or () if isinstance(line, str))
+    yield from texts_of(place, "line")
     yield from (
         place[part]
         for part in ("city", "district", "postalCode")
