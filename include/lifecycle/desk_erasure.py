@@ -70,7 +70,7 @@ def _show_reach(reach) -> None:
     for held in reach.held:
         print(f"FORBIDDEN by {held}")
     if not reach.held:
-        print("Nothing was changed. --do erases, and there is no way back.")
+        print("Nothing was changed. DO=1 (--do) erases, and there is no way back.")
 
 
 def _summary(hot, erasure_id: UUID) -> str:
