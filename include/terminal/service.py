@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,8 +67,7 @@ def stop() -> int:
         print(f"nothing to stop: {path} is not a Plumbline home")
         return 0
     home = open_home(path)
-    for name in stop_components(home):
-        print(f"  {name} stopped")
+    stop_components(home, lambda line: print(line, flush=True))
     stack.down(path, say=lambda line: print(f"  Postgres and S3: {line}"))
     return 0
 
@@ -164,9 +163,12 @@ def _log(home: Home, name: str) -> Path:
     return home.logs / f"airflow-{name}.log"
 
 
-def stop_components(home: Home) -> list[str]:
-    """Stop Airflow's components; returns those that ran."""
-    return [name for name in COMPONENTS if (pid := read_pid(_pid_file(home, name))) and _stop(pid)]
+def stop_components(home: Home, say: Callable[[str], None] = lambda line: None) -> None:
+    """Stop Airflow's components one after the other, and say of each that ran."""
+    for name in COMPONENTS:
+        pid = read_pid(_pid_file(home, name))
+        if pid and _stop(pid):
+            say(f"  {name} stopped")
 
 
 def _stop(pid: int) -> bool:
