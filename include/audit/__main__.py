@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--day", type=day, help="YYYY-MM-DD; default: the night the settings name")
     parser.add_argument("--after", type=int, default=0, help="export: entries later than this number")
     asked = parser.parse_args(arguments)
-    return run_command(asked.verb, lambda: _do(asked, Settings.from_environment()))
+    return run_command(f"audit {asked.verb}", lambda: _do(asked, Settings.from_environment()))
 
 
 def _do(asked: argparse.Namespace, settings: Settings) -> int:

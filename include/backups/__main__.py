@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--to", type=Path, help="restore-keyring: an empty folder")
     asked = parser.parse_args(arguments)
-    return run_command(asked.verb, lambda: _do(asked))
+    return run_command(f"backups {asked.verb}", lambda: _do(asked))
 
 
 def _do(asked) -> int:

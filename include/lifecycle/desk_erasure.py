@@ -94,7 +94,7 @@ def _show_reach(reach, names: dict[str, str]) -> None:
     for held in reach.held:
         print(f"FORBIDDEN by {held}")
     if not reach.held:
-        print(f"Nothing was changed. {_what_is_missing(names)}--do (DO=1) erases, and there is no way back.")
+        print(f"Nothing was changed. {_what_is_missing(names)}DO=1 (--do) erases, and there is no way back.")
 
 
 def _what_is_missing(names: dict[str, str]) -> str:

@@ -29,11 +29,14 @@ def describe_step(row: StepRow) -> str:
     """One line: mark, step, source, counts, time."""
     mark = {"done": "ok", "failed": "!!", "running": ".."}[row.state]
     what = f"{row.step} {row.source or ''}".strip()
-    counts = ", ".join(
-        f"{_number(value)} {name.replace('_', ' ')}" for name, value in row.counts.items() if value and name != "of"
-    )
+    counts = ", ".join(_describe_count(name, value) for name, value in row.counts.items() if value and name != "of")
     failed = f"failed: {row.error_code or 'unknown error'}" if row.state == "failed" else ""
     return f"  {mark}  {what:<32} {row.seconds:>7.1f} s   {failed or counts}".rstrip()
+
+
+def _describe_count(name: str, value: float) -> str:
+    # A step that found nothing new counts itself as unchanged.
+    return name if (name, value) == ("unchanged", 1) else f"{_number(value)} {name.replace('_', ' ')}"
 
 
 def merge_batches(rows: Sequence[StepRow]) -> list[StepRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,18 @@ class SampleError(PlumblineError):
 def default_size() -> tuple[int, int]:
     """People and seed of the sample unless told otherwise."""
     return int(DEFAULTS["PEOPLE"]), int(DEFAULTS["SEED"])
+
+
+def sources_again(night: date, home: Home, last: str | None, say: Callable[[str], None]) -> Path:
+    """The sources of the home's last night, so that nobody's data meets a sample, nor one sample another.
+
+    Of a sample, what it delivers on ``night``; where there was no night yet, the sample of the default size.
+    """
+    folder = Path(last).parent if last else None
+    known = re.fullmatch(r"(\d+)-people-seed-(\d+)", folder.name) if folder else None
+    if known and folder.parent == home.path / "sample":
+        return sources_for(night, home, int(known[1]), int(known[2]), say)
+    return Path(last) if last else sources_for(night, home, *default_size(), say)
 
 
 def sources_for(night: date, home: Home, people: int, seed: int, say: Callable[[str], None]) -> Path:

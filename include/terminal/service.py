@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,8 +67,7 @@ def stop() -> int:
         print(f"nothing to stop: {path} is not a Plumbline home")
         return 0
     home = open_home(path)
-    for name in stop_components(home):
-        print(f"  {name} stopped")
+    stop_components(home, lambda line: print(line, flush=True))
     stack.down(path, say=lambda line: print(f"  Postgres and S3: {line}"))
     return 0
 
@@ -87,7 +86,7 @@ def status() -> int:
 def keep_schedule(home: Home, sources: str | None) -> Schedule:
     """The home's schedule: the sources given now or last time, and since when. Nights before that are nobody's loss.
 
-    Without sources of your own there is none: the sample's deliveries do not renew themselves.
+    Without sources given for it there is none: the sample's deliveries do not renew themselves.
     """
     record = read_record(home.path) or {}
     known = record.get("schedule")
@@ -100,13 +99,15 @@ def keep_schedule(home: Home, sources: str | None) -> Schedule:
         load_sources(Path(known["sources"]))
         return Schedule(Path(known["sources"]), known["since"])
     night = Settings.from_environment({**os.environ, "PLUMBLINE_HOME": str(home.path)}).night()
-    return Schedule(sample.sources_for(night, home, *sample.default_size(), print), None)
+    sources = sample.sources_again(night, home, record.get("last_sources"), print)
+    load_sources(sources)
+    return Schedule(sources, None)
 
 
 def describe_schedule(schedule: Schedule) -> str:
     """One line for the person who started it."""
     if schedule.since is None:
-        return "on the sample, nights run when you trigger 'nightly'; with SOURCES=… they run at 02:00"
+        return f"nights on {schedule.sources} run when you trigger 'nightly'; with SOURCES=… they run at 02:00"
     return f"'nightly' runs at 02:00 on {schedule.sources}, missed nights since {schedule.since[:16]} in order"
 
 
@@ -127,6 +128,8 @@ def start_components(home: Home, ports: Mapping[str, int], environment: Mapping[
         close_abandoned_runs(home)
     if not _is_up(home, "api-server"):
         refuse_taken(home, dict(ports), ("AIRFLOW_UI",))
+    if any(not _is_up(home, name) for name in COMPONENTS):
+        print(f"  starting Airflow: {', '.join(COMPONENTS)}; about a minute", flush=True)
     started = {name: _start(home, name, environment) for name in COMPONENTS if not _is_up(home, name)}
     wait_until(lambda: _ui_answers(ports) or _ended(started) is not None, seconds=_COMES_UP_WITHIN)
     failed = _ended(started) or (None if _ui_answers(ports) else "api-server")
@@ -160,9 +163,12 @@ def _log(home: Home, name: str) -> Path:
     return home.logs / f"airflow-{name}.log"
 
 
-def stop_components(home: Home) -> list[str]:
-    """Stop Airflow's components; returns those that ran."""
-    return [name for name in COMPONENTS if (pid := read_pid(_pid_file(home, name))) and _stop(pid)]
+def stop_components(home: Home, say: Callable[[str], None] = lambda line: None) -> None:
+    """Stop Airflow's components one after the other, and say of each that ran."""
+    for name in COMPONENTS:
+        pid = read_pid(_pid_file(home, name))
+        if pid and _stop(pid):
+            say(f"  {name} stopped")
 
 
 def _stop(pid: int) -> bool:

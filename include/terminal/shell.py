@@ -10,7 +10,7 @@ from pathlib import Path
 from include.errors import SettingsError
 from include.local_stack.home import open_home
 from include.settings import Settings
-from include.warehouse.connect import OWNER, ROLES, url
+from include.warehouse.connect import OWNER, ROLES, connect, url
 
 
 def print_environment() -> int:
@@ -47,6 +47,7 @@ def open_psql() -> int:
     role = os.environ.get("PLUMBLINE_PSQL_ROLE") or "analyst"
     database = os.environ.get("PLUMBLINE_PSQL_DATABASE") or "warm"
     _refuse_unknown(role)
+    connect(role, database, settings).close()  # psql would only say that a connection was refused
     if sys.stdin.isatty():
         print(
             f"{role} on {database}. \\dv clinical.* lists tables (also measures, equity, governance), \\d+ clinical.persons describes one."

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from include.local_stack.home import Home, open_home, read_record
 from include.sources.registry import SourcesError
+from include.terminal import sample
 from include.terminal.service import Schedule, describe_schedule, keep_schedule
 
 SOURCES = "owner: data engineering\nsources:\n- {name: north, kind: fhir_bulk, path: north}\n"
@@ -38,3 +40,14 @@ def test_sources_that_cannot_be_read_are_refused_before_anything_starts(home: Ho
 
 def test_nights_on_the_sample_never_start_by_themselves():
     assert "when you trigger 'nightly'" in describe_schedule(Schedule(Path("sample/sources.yml"), None))
+
+
+def test_nights_go_on_on_the_sources_of_the_last_one(home: Home):
+    night, said = date(2026, 11, 25), []
+    own = "/srv/exports/sources.yml"
+    assert sample.sources_again(night, home, own, said.append) == Path(own)
+    folder = home.path / "sample" / "400-people-seed-7"
+    folder.parent.mkdir()
+    folder.with_suffix(".json").write_text('{"first_night": "2026-11-25", "day": 0}')
+    again = sample.sources_again(night, home, str(folder / "sources.yml"), said.append)
+    assert (again, said) == (folder / "sources.yml", [])  # no other sample is made

@@ -52,6 +52,10 @@ def test_a_step_is_one_line_with_its_counts_and_its_time():
     assert line == "  ok  load north                          12.3 s   127,685 received, 127,000 loaded"
 
 
+def test_a_step_that_had_nothing_to_do_says_so_without_a_number():
+    assert describe_step(step(1, "done", unchanged=1)).endswith(" s   unchanged")
+
+
 def test_a_failed_step_says_so_and_by_what():
     assert describe_step(step(1, "failed")).endswith("failed: BuildError")
 
