@@ -39,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asked.run(asked)
     except PlumblineError as problem:
-        print(f"{asked.verb}: {problem}", file=sys.stderr)
+        print(
+            f"{asked.verb}: {problem.found}.\n  expected: {problem.expected}\n  now: {problem.action}", file=sys.stderr
+        )
         return 2
 
 
@@ -55,7 +57,9 @@ def _run_replay(asked: argparse.Namespace) -> int:
 def _run_check(asked: argparse.Namespace) -> int:
     from include.quality.catalogue import folder_check
 
-    return folder_check.main(asked.source, kind=asked.kind, contract=asked.contract, out=asked.out, night=asked.night)
+    return folder_check.main(
+        asked.source, kind=asked.kind, contract=asked.contract, out=asked.out, night=asked.night, words=asked.set
+    )
 
 
 def _run_rejudge(asked: argparse.Namespace) -> int:
@@ -97,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     folder.add_argument("--source", required=True, help="a folder, sources.yml, or sources.yml:name")
     folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
     folder.add_argument("--contract", help="of a folder of tables")
+    folder.add_argument(
+        "--set", action="append", default=[], metavar="WORD=VALUE", help="any other word of sources.yml"
+    )
     folder.add_argument("--out", help="write all results there as JSON")
     folder.add_argument(
         "--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today"

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from include.settings import Settings
 from include.sources.pulling import pull_everything
 from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, make_source, reader_of
 
 
-def find(asked: str, kind: str | None = None, contract: str | None = None) -> Source:
+def find(asked: str, kind: str | None = None, contract: str | None = None, words: Sequence[str] = ()) -> Source:
     """The source to check: ``sources.yml``, ``sources.yml:name`` or a folder (with its kind where files do not tell it).
 
-    Raises SourcesError where that is not one source.
+    ``words``: of a folder, what else its entry in a sources.yml would say, each ``word=value``. Raises SourcesError where that is not one source.
     """
+    if not asked:
+        raise SourcesError(
+            found="no SOURCE", expected="a folder of files, or a sources.yml", action="make check SOURCE=exports/north"
+        )
     path, _, name = asked.partition(":") if not Path(asked).exists() else (asked, "", "")
     if Path(path).is_file() and Path(path).suffix in (".yml", ".yaml"):
         sources = load_sources(Path(path))
@@ -34,10 +41,10 @@ def find(asked: str, kind: str | None = None, contract: str | None = None) -> So
         raise SourcesError(
             found=f"there is no {path}", expected="a folder of files, or a sources.yml", action="correct SOURCE="
         )
-    return _of_folder(Path(path).resolve(), kind, contract)
+    return _of_folder(Path(path).resolve(), kind, contract, words)
 
 
-def _of_folder(folder: Path, kind: str | None, contract: str | None) -> Source:
+def _of_folder(folder: Path, kind: str | None, contract: str | None, words: Sequence[str]) -> Source:
     kind = kind or _kind_of(folder)
     if kind not in kinds():
         raise SourcesError(
@@ -59,10 +66,20 @@ def _of_folder(folder: Path, kind: str | None, contract: str | None) -> Source:
             action="name it: CONTRACT=contract.yml; include/sources/contracts.py lists its words",
         )
     # Declared like any other source, so that every word is checked by the one reader of declarations.
-    entry = {"name": "folder", "kind": kind, "path": str(folder)}
+    entry = {"name": "folder", "kind": kind, "path": str(folder), **dict(map(_said, words))}
     if contract:
         entry["contract"] = str(Path(contract).resolve())
-    return make_source(entry, folder.parent, "make check")
+    return make_source(entry, folder.parent, "what SET=word=value says")
+
+
+def _said(word: str) -> tuple[str, Any]:
+    name, _, value = word.partition("=")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SourcesError(
+            found=f"SET={name}=… is not YAML", expected="word=value", action="put the value in quotation marks"
+        ) from None
 
 
 # Kinds by the endings of their files, the most telling first; packed or not.
