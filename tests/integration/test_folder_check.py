@@ -92,7 +92,7 @@ def test_the_result_is_json_with_the_words_that_were_promised(settings: Settings
     assert ranks == sorted(ranks)
     told = capsys.readouterr()
     assert "FAILED Condition.codeInTerminology.code_value: 1 of 20" in told.out
-    assert "checking" in told.err
+    assert "reading folder (fhir_bulk)" in told.err
 
 
 def test_no_identifier_and_no_row_is_left_behind(settings: Settings, tmp_path: Path, clean, capsys):
