@@ -272,7 +272,6 @@ DEFECTS = (
     FhirDefect("end_before_start", PLAUSIBILITY, ("Encounter",), _end_before_start, ("end_before_start",)),
     FhirDefect("resolved_before_onset", PLAUSIBILITY, ("Condition", "Procedure"), _ended("1891-03-04"), ("end_before_start",)),
     FhirDefect("end_unreadable", PLAUSIBILITY, ("Encounter", "Condition", "Procedure"), _ended("2026-02-30"), ("end_unreadable",)),
-    FhirDefect("icd10_malformed", PLAUSIBILITY, ("Condition",), _concept("code", "25000", ICD10), ("icd10_malformed",)),
     FhirDefect("recorded_in_future", PLAUSIBILITY, ("Condition",), _with(recordedDate="2038-01-19"), ("recorded_in_future",)),
     FhirDefect("issued_in_future", PLAUSIBILITY, ("DiagnosticReport",), _with(issued="2038-01-19T09:00:00Z"), ("issued_in_future",)),
     FhirDefect("intent_unknown", PLAUSIBILITY, ("MedicationRequest",), _with(intent="wish"), ("intent_unknown",)),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from include.local_stack.home import write_private
 from include.quality.__main__ import main
 from include.quality.catalogue import folder_check
 from include.quality.catalogue.subjects import read_subjects
@@ -20,6 +21,7 @@ from tests.check_inputs import broken, hospital, write
 from tests.deliveries import patient
 from tests.dicom_instances import instance
 from tests.fhir_server import MisbehavingServer, serve
+from tests.source_systems import SqliteSystem
 from tests.unit.test_convert import EAST
 
 NIGHT = date(2026, 11, 24)
@@ -96,7 +98,7 @@ def test_the_result_is_json_with_the_words_that_were_promised(settings: Settings
     assert ranks == sorted(ranks)
     told = capsys.readouterr()
     assert "FAILED Condition.codeInTerminology.code_value: 1 of 20" in told.out
-    assert "checking" in told.err
+    assert "reading folder (fhir_bulk)" in told.err
 
 
 def test_no_identifier_and_no_row_is_left_behind(settings: Settings, tmp_path: Path, clean, capsys):
@@ -168,6 +170,80 @@ select count(*), no_such_column from encounter"""
         "42703",
     )
     assert (results["Encounter.emptying"].tested, results["Encounter.brokenStatement"].tested) == (20, None)
+
+
+def test_a_mistake_in_sql_of_one_s_own_is_told_in_postgres_words_and_a_value_never(
+    settings: Settings, tmp_path: Path, clean, monkeypatch
+):
+    own = tmp_path / "checks"
+    own.mkdir()
+    head = "".join(f"-- {line}\n" for line in (
+        "subject: observation", "owner: x", "asks: x", "kahn: [validation, plausibility, null]", "dimension: validity", "threshold: 0", "action: x",
+    ))  # fmt: skip
+    for name, statement in (
+        ("column", "select count(valeu), 0 from observation"), ("table", "select count(*), 0 from observations"),
+        ("syntax", "select count(*) 0 frm observation"), ("value", "select count(*), sum(code_value::int) from observation"),
+        ("one", "select count(*) from observation"), ("writing", "create table public.mine (n int)"),
+    ):  # fmt: skip
+        (own / f"{name}.sql").write_text(f"-- check: {name}\n{head}{statement}")
+    monkeypatch.setenv("PLUMBLINE_CHECKS_DIR", str(own))
+    found = check(write(tmp_path / "clean", clean))
+    told = {each.instance.removeprefix("Observation."): each for each in found.results if each.status == "error"}
+    assert set(told) == {"column", "table", "syntax", "value", "one", "writing"}
+    assert told["column"].error_text == 'column "valeu" does not exist'
+    assert told["table"].error_text == 'relation "observations" does not exist'
+    assert "syntax error" in told["syntax"].error_text
+    assert "two numbers" in told["one"].error_text
+    assert "only read" in told["writing"].error_text or "permission denied" in told["writing"].error_text
+    assert (
+        "cannot be computed with" in told["value"].error_text
+        and "8302" not in found.as_json().split('"Observation.value"')[1][:400]
+    )
+    assert any(
+        'could not be counted (42703: column "valeu" does not exist)' in line for line in folder_check.lines(found)
+    )
+
+
+def test_sources_of_every_shape_can_be_checked_before_they_are_let_in(settings: Settings, tmp_path: Path, monkeypatch):
+    pictures, notes, database = tmp_path / "pictures", tmp_path / "notes", SqliteSystem(tmp_path)
+    for folder in (pictures, notes):
+        folder.mkdir()
+    for number in (1, 2):
+        (pictures / f"IM{number}").write_bytes(instance(number=number))
+    (notes / "123.txt").write_text("MRN: 123\nSeen today.")
+    (notes / "nobody.txt").write_text("No number.")
+    database(
+        "create table people (id varchar(9) primary key, born date)",
+        "insert into people values ('p1', '1980-02-29'), ('p2', '2080-01-01')",
+    )
+    (tmp_path / "east.yml").write_text(
+        """{owner: x, tables: {people: {from: {table: people}, data_class: patient_data, key: [id], person: id, columns: {
+           id: {type: text, class: source_id, of: Patient}, born: {type: date, class: quasi_identifier}},
+           maps: [{to: patient, fields: {patient_id: id, birth_date: born}}]}}}"""
+    )
+    (tmp_path / "sources.yml").write_text(
+        "sources: [{name: east, kind: database, url_secret: east_url, contract: east.yml}]"
+    )
+    write_private(settings.secrets_dir / "east_url", database.url)
+
+    def results(asked: str, *words: str) -> dict:
+        return {
+            each.instance: each for each in folder_check.check(folder_check.find(asked, words=words), NIGHT).results
+        }
+
+    studies = results(str(pictures))
+    assert (studies["ImagingStudy.cdmTable"].status, studies["Encounter.cdmTable"].status) == (
+        "passed",
+        "not_applicable",
+    )
+    assert studies["ImagingStudy.isPrimaryKey.resource_id"].tested == 2
+    told = results(str(notes), "patient_id={header: MRN}")
+    assert (told["resource.readableRecord"].tested, told["resource.readableRecord"].failed) == (2, 1)
+    assert told["DocumentReference.cdmTable"].status == "passed"
+    asked = results(str(tmp_path / "sources.yml"))
+    future = asked["Patient.plausibleDateRange.birth_in_future"]
+    assert (future.status, future.tested, future.failed) == ("failed", 2, 1)
+    assert not list(tmp_path.glob("plumbline-check-*"))
 
 
 def test_one_check_that_cannot_be_counted_is_one_error_and_no_pass(

@@ -49,7 +49,7 @@ def assess(source: str, night: date, batches: Sequence[Batch], settings: Setting
         connect("checker", "hot", settings) as books,
     ):
         books.execute("select pg_advisory_xact_lock(hashtext('plumbline.assess'), hashtext(%s))", [source])
-        delivery = Delivery(tuple(_rows_of(batches, source, settings)), night, source)
+        delivery = Delivery(tuple(_rows_of(batches, source, settings)), night, source, _kind_of(books, source, night))
         is_whole = not _has_history(books, source, night)
         try:
             with books.transaction():
@@ -81,6 +81,13 @@ def _rows_of(batches: Sequence[Batch], source: str, settings: Settings | None) -
             continue
         declared = declared or find_source(load_sources(settings.sources_file), source)
         yield Rows(batch.intake, declared.contract.table(batch.dataset), declared.timezone)
+
+
+def _kind_of(books: psycopg.Connection, source: str, night: date) -> str | None:
+    row = books.execute(
+        "select kind from lifecycle.source_state where night = %s and source = %s", [night, source]
+    ).fetchone()
+    return row[0] if row else None
 
 
 def _has_history(books: psycopg.Connection, source: str, night: date) -> bool:

@@ -35,11 +35,15 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is checked: all rows of one source in one night. ``source`` is None where nothing of earlier nights is known."""
+    """What is checked: all rows of one source in one night. ``source`` is None where nothing of earlier nights is known.
+
+    ``kind`` is the source's, as sources.yml says it: what it can be expected to bring depends on it.
+    """
 
     rows: tuple[Rows, ...]
     night: date
     source: str | None = None
+    kind: str | None = None
 
     @property
     def latest(self) -> datetime:

@@ -27,6 +27,7 @@ from include.settings import Settings
 from include.sources.registry import Source
 from include.warehouse.connect import connect
 
+_EVERY_SECONDS = 2.0
 _RANK = {ERROR: 0, FAILED: 1, PASSED: 2, NOT_APPLICABLE: 3}
 
 
@@ -68,9 +69,11 @@ def check(
             tell(f"reading {source.name} ({source.kind})")
             received = load_folder(books, source, tell)
             results = list(_reader_results(received))
-            if received.rows:
+            if sum(received.loaded.values()):
                 tell("checking")
-                outcome = run.run(books, Delivery(tuple(received.rows), night), name=source.name, tell=tell)
+                outcome = run.run(
+                    books, Delivery(tuple(received.rows), night, kind=source.kind), name=source.name, tell=tell
+                )
                 results += outcome.results
                 results += at_the_door.count(books, source, night, tuple(received.rows))
             books.rollback()
@@ -180,10 +183,13 @@ def main(
     night: date | None = None,
     words: Sequence[str] = (),
 ) -> int:
-    """Check and print. Returns 0 where every check passed or did not apply, 1 where one failed, 2 where one had an error."""
+    """Check and print. Returns 0 where every check passed or did not apply, 1 where one failed, 2 where one had an error.
+
+    ``words``: further ones of a source's entry, each ``word=value``.
+    """
     source = find(asked, kind, contract, words)
     night = night or datetime.now(UTC).date()
-    found = check(source, night, tell=_tell)
+    found = check(source, night, tell=Progress().tell)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     print("\n".join(lines(found)))
@@ -197,10 +203,17 @@ def main(
     return 2 if counts[ERROR] else int(bool(counts[FAILED]))
 
 
-def _tell(text: str) -> None:
-    """Progress: one moving line on a terminal, plain lines elsewhere."""
-    with contextlib.suppress(OSError):
-        if sys.stderr.isatty():
-            print(f"\r\033[K  {text[:100]}", end="", file=sys.stderr, flush=True)
-        else:
-            print(f"  {text}", file=sys.stderr, flush=True)
+class Progress:
+    """What is being done, on stderr: one moving line on a terminal, elsewhere a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._told_at = 0.0
+
+    def tell(self, text: str) -> None:
+        """Say it, unless something was said just now to a file."""
+        with contextlib.suppress(OSError):
+            if sys.stderr.isatty():
+                print(f"\r\033[K  {text[:100]}", end="", file=sys.stderr, flush=True)
+            elif time.monotonic() - self._told_at >= _EVERY_SECONDS:
+                self._told_at = time.monotonic()
+                print(f"  {text}", file=sys.stderr, flush=True)

@@ -16,6 +16,9 @@ from include.quality.catalogue.results import DELIVERY, FAILED, Result, error_of
 from include.quality.catalogue.subjects import Subject, read_subjects, read_tables
 from include.quality.catalogue.thresholds import load_thresholds
 
+# What a source of these kinds is for; of all others the standard's core is expected, or what the contract maps.
+_BRINGS = {"hl7v2": ("Patient",), "dicom": ("Patient", "ImagingStudy"), "clinical_notes": ("DocumentReference",)}
+
 
 @dataclass
 class Outcome:
@@ -83,7 +86,12 @@ def _is_due(delivery: Delivery, built: Flat, instance: Instance, is_whole: bool)
 
 
 def _is_expected(delivery: Delivery, subject: Subject) -> bool:
-    """Whether the source ought to bring this kind: what its contract maps, or of documents what the standard's core is."""
+    """Whether the source ought to bring this kind: what its contract maps, or of documents what the standard's core is.
+
+    A feed, an archive of pictures or a folder of notes brings what it is for.
+    """
+    if delivery.kind in _BRINGS:
+        return subject.resource_type in _BRINGS[delivery.kind]
     maps = [mapping.to for rows in delivery.rows if rows.table for mapping in rows.table.maps]
     if any(rows.table is None for rows in delivery.rows):
         return subject.is_core

@@ -107,6 +107,7 @@ def _subject(
         for each in listed
         if _meaning(each.check.name, columns.get(each.column or "")) not in judged and _pair(each) not in pairs
     ]
+    kept += _lower_halves([each for each in listed if each not in kept], subject, suites, types)
     required = {each.column for each in kept if each.check.name == "isRequired" and not each.where}
     kept = [
         each
@@ -126,6 +127,19 @@ def _judged_by_gate(subject: Subject, suites: Suites) -> set[tuple]:
     if suite.resource_type != subject.resource_type:
         return set()
     return {_meaning(check_of(rule), suite.columns[rule.columns[0]]) for rule in suite.rules if len(rule.columns) == 1}
+
+
+def _lower_halves(
+    left_out: list[Instance], subject: Subject, suites: Suites, types: Mapping[str, CheckType]
+) -> Iterator[Instance]:
+    """The gate asks of most dates only that they are not in the future; that they are in any record's time stays to be asked."""
+    suite = suites.for_resource_type(subject.resource_type)
+    bounded = {suite.columns[rule.columns[0]].paths for rule in suite.rules if "min_value" in rule.arguments}
+    kind = types["plausibleDateLow"]
+    for each in left_out:
+        if each.check.name == "plausibleDateRange" and subject.columns[each.column].paths not in bounded:
+            name = each.name.replace(each.check.name, kind.name)
+            yield replace(each, name=name, check=kind)
 
 
 def _pairs_judged_by_gate(subject: Subject, suites: Suites) -> set[tuple]:
