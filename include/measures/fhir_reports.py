@@ -90,7 +90,7 @@ def measure_resource(measure: Row, results: Sequence[Row], base: str = BASE) -> 
                     }
                     for population in _POPULATIONS
                 ],
-                "stratifier": [_stratifier(each) for each in dimensions],
+                **({"stratifier": [_stratifier(each) for each in dimensions]} if dimensions else {}),
             }
         ],
     }  # fmt: skip

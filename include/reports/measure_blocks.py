@@ -168,7 +168,7 @@ def _described(view: MeasureView, title: str, shown: Sequence[GroupLine], hidden
 def _reference(dimension: DimensionView) -> str:
     if dimension.reference is None:
         return "No group is large enough to be compared with."
-    return f"Gaps are to {dimension.reference} ({dimension.reference_rule})."
+    return f"Gaps are to {group_name(dimension.name, dimension.reference)} ({dimension.reference_rule})."
 
 
 def _extremes(dimension: DimensionView) -> str:

@@ -11,7 +11,6 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from include.nights import open_night
 from include.privacy.anonymity import CLASS_SIZES, broken_thresholds, measure_anonymity
 from include.privacy.anonymity_policy import AnonymityPolicy, AnonymityPolicyError, Attribute, Thresholds
 from include.warehouse.audit import check_anonymity
@@ -36,25 +35,23 @@ BY_SALARY = Attribute("salary", "clinical.persons", "disease", order=tuple(f"{n}
 
 
 @pytest.fixture
-def hot(fresh_hot):
-    open_night(NIGHT, fresh_hot)
-    with connect("leak_scanner", "hot", fresh_hot) as connection:
+def hot(settings):
+    """A transaction of the owner's, undone in the end: candidates of one's own beside whatever another test has left."""
+    with connect("postgres", "hot", settings) as connection:
         yield connection
+        connection.rollback()
 
 
-def _fill(settings, people: list[tuple], conditions: list[tuple] = ()) -> None:
-    with connect("transformer", "hot", settings) as transformer:
-        transformer.execute("drop table if exists candidate_clinical.persons, candidate_clinical.conditions")
-        transformer.execute(
-            "create table candidate_clinical.persons (person_key uuid, zip3 text, age text, disease text)"
+def _fill(connection, people: list[tuple], conditions: list[tuple] = ()) -> None:
+    connection.execute("drop table if exists candidate_clinical.persons, candidate_clinical.conditions cascade")
+    connection.execute("create table candidate_clinical.persons (person_key uuid, zip3 text, age text, disease text)")
+    connection.execute("create table candidate_clinical.conditions (person_key uuid, code text, day int)")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into candidate_clinical.persons values (%s, %s, %s, %s)",
+            [(UUID(int=n), *person) for n, person in enumerate(people)],
         )
-        transformer.execute("create table candidate_clinical.conditions (person_key uuid, code text, day int)")
-        with transformer.cursor() as cursor:
-            cursor.executemany(
-                "insert into candidate_clinical.persons values (%s, %s, %s, %s)",
-                [(UUID(int=n), *person) for n, person in enumerate(people)],
-            )
-            cursor.executemany("insert into candidate_clinical.conditions values (%s, %s, %s)", list(conditions))
+        cursor.executemany("insert into candidate_clinical.conditions values (%s, %s, %s)", list(conditions))
 
 
 def _policy(*attributes: Attribute, thresholds: Thresholds = NO_THRESHOLDS) -> AnonymityPolicy:
@@ -70,8 +67,8 @@ def _attribute(hot) -> dict:
     return dict(zip(names, row, strict=True))
 
 
-def test_the_inpatients_of_machanavajjhala_are_four_anonymous_and_one_diverse(hot, fresh_hot):
-    _fill(fresh_hot, INPATIENTS)
+def test_the_inpatients_of_machanavajjhala_are_four_anonymous_and_one_diverse(hot):
+    _fill(hot, INPATIENTS)
     assert measure_anonymity(hot, NIGHT, _policy(OF_DISEASE)) == {"people": 12, "classes": 3}
     smallest, unique = hot.execute(
         "select smallest_class, unique_people from quality.anonymity where night = %s and without = ''", [NIGHT]
@@ -82,14 +79,14 @@ def test_the_inpatients_of_machanavajjhala_are_four_anonymous_and_one_diverse(ho
     assert found["fewest_entropy"] == 1
 
 
-def test_the_salaries_of_li_lie_as_far_apart_as_the_paper_says(hot, fresh_hot):
-    _fill(fresh_hot, SALARIES)
+def test_the_salaries_of_li_lie_as_far_apart_as_the_paper_says(hot):
+    _fill(hot, SALARIES)
     measure_anonymity(hot, NIGHT, _policy(BY_SALARY))
     assert float(_attribute(hot)["greatest_distance"]) == 0.375  # D[{3k, 4k, 5k}, Q], section 5
 
 
-def test_a_rank_that_nobody_has_counts_in_an_ordered_distance(hot, fresh_hot):
-    _fill(fresh_hot, [("1", "a", "3k"), ("2", "b", "11k")])
+def test_a_rank_that_nobody_has_counts_in_an_ordered_distance(hot):
+    _fill(hot, [("1", "a", "3k"), ("2", "b", "11k")])
     measure_anonymity(hot, NIGHT, _policy(BY_SALARY))
     assert float(_attribute(hot)["greatest_distance"]) == 0.5  # half a person over all eight steps, of eight
 
@@ -119,11 +116,11 @@ def _by_counting(people: list[tuple]) -> dict[str, float]:
     }
 
 
-def test_sql_finds_what_counting_in_python_finds(hot, fresh_hot):
+def test_sql_finds_what_counting_in_python_finds(hot):
     rng = np.random.default_rng(7)
     people = [(f"z{z}", f"a{a}", f"d{d}") for z, a, d in zip(rng.integers(0, 9, 400), rng.integers(0, 6, 400),
               rng.choice(5, 400, p=[0.6, 0.2, 0.1, 0.06, 0.04]), strict=True)]  # fmt: skip
-    _fill(fresh_hot, people)
+    _fill(hot, people)
     policy = _policy(OF_DISEASE, thresholds=Thresholds(5, 3, 0.4, 0.0))
     measure_anonymity(hot, NIGHT, policy)
     assert {name: float(value) for name, value in _attribute(hot).items()} == pytest.approx(
@@ -139,15 +136,15 @@ def test_sql_finds_what_counting_in_python_finds(hot, fresh_hot):
     assert without_age == (len(by_zip), min(by_zip.values()))
 
 
-def test_the_newest_of_several_values_counts_and_none_is_a_value(hot, fresh_hot):
-    _fill(fresh_hot, INPATIENTS, [(UUID(int=0), "old", 1), (UUID(int=0), "new", 9), (UUID(int=1), "new", 2)])
+def test_the_newest_of_several_values_counts_and_none_is_a_value(hot):
+    _fill(hot, INPATIENTS, [(UUID(int=0), "old", 1), (UUID(int=0), "new", 9), (UUID(int=1), "new", 2)])
     newest = Attribute("diagnosis", "clinical.conditions", "code", newest_by="day")
     measure_anonymity(hot, NIGHT, _policy(newest))
     assert _attribute(hot)["values_known"] == 2  # 'new' and not known
 
 
-def test_nothing_is_held_back_before_a_threshold_is_set(hot, fresh_hot):
-    _fill(fresh_hot, [("1", "a", "x"), ("2", "b", "y")])
+def test_nothing_is_held_back_before_a_threshold_is_set(hot):
+    _fill(hot, [("1", "a", "x"), ("2", "b", "y")])
     policy = _policy(OF_DISEASE)
     measure_anonymity(hot, NIGHT, policy)
     assert list(broken_thresholds(hot, NIGHT, policy)) == []
@@ -158,8 +155,8 @@ def test_nothing_is_held_back_before_a_threshold_is_set(hot, fresh_hot):
     (Thresholds(None, 2, None, 0.1), "4 of 12 people are in a class with fewer than 2 values of 'disease'", 4),
     (Thresholds(None, None, 0.5, 0.0), "4 of 12 people are in a class whose 'disease' lies further than 0.5", 4),
 ])  # fmt: skip
-def test_a_broken_threshold_says_what_was_found_expected_and_can_be_done(hot, fresh_hot, thresholds, said, people):
-    _fill(fresh_hot, INPATIENTS)
+def test_a_broken_threshold_says_what_was_found_expected_and_can_be_done(hot, thresholds, said, people):
+    _fill(hot, INPATIENTS)
     policy = _policy(OF_DISEASE, thresholds=thresholds)
     measure_anonymity(hot, NIGHT, policy)
     ((text, concerned),) = broken_thresholds(hot, NIGHT, policy)
@@ -169,18 +166,20 @@ def test_a_broken_threshold_says_what_was_found_expected_and_can_be_done(hot, fr
     assert list(broken_thresholds(hot, NIGHT, lenient)) == []
 
 
-def test_a_name_in_the_policy_that_no_mart_has_is_refused_with_every_other(hot, fresh_hot):
-    _fill(fresh_hot, INPATIENTS)
+def test_a_name_in_the_policy_that_no_mart_has_is_refused_with_every_other(hot):
+    _fill(hot, INPATIENTS)
     wrong = AnonymityPolicy(("zip3", "shoe_size"), (replace(OF_DISEASE, column="mood"),), NO_THRESHOLDS)
     with pytest.raises(AnonymityPolicyError, match=r"clinical\.persons\.mood, clinical\.persons\.shoe_size"):
         measure_anonymity(hot, NIGHT, wrong)
 
 
-def test_the_audit_makes_a_finding_of_it_that_is_red(hot, fresh_hot, monkeypatch):
-    _fill(fresh_hot, INPATIENTS)
+def test_the_audit_makes_a_finding_of_it_that_is_red(fresh_hot, monkeypatch):
+    with connect("transformer", "hot", fresh_hot) as transformer:
+        _fill(transformer, INPATIENTS)
     strict = _policy(OF_DISEASE, thresholds=Thresholds(5, None, None, 0.0))
     monkeypatch.setattr(
         "include.privacy.anonymity.DisclosurePolicy.load", lambda: type("P", (), {"anonymity": strict})()
     )
-    (finding,) = check_anonymity(hot, NIGHT)
+    with connect("leak_scanner", "hot", fresh_hot) as hot:
+        (finding,) = check_anonymity(hot, NIGHT)
     assert (finding.finding, finding.failures, finding.promise) == ("anonymity", 12, "nothing leaks")

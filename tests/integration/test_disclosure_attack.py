@@ -7,7 +7,8 @@ period, rounded while it ran and exact once it was closed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import product
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from include.privacy.disclosure import DisclosurePolicy
 from include.privacy.disclosure_attack import OVERLAPPING_DIMENSIONS, Bounds, Released, attack
+from include.settings import Settings
 from include.warehouse.connect import connect
 from tests.rendered_models import fetch, fill, fill_from, render_model
 
@@ -43,6 +45,12 @@ ATTACKED = 4  # linear programs take their time
 
 @pytest.fixture
 def hot(settings):
+    with _tables_of_our_own(settings) as connection:
+        yield connection
+
+
+@contextmanager
+def _tables_of_our_own(settings: Settings) -> Iterator[psycopg.Connection]:
     with connect("transformer", "hot", settings) as connection:
         fill(
             connection,
@@ -135,8 +143,14 @@ def _decide_all(hot: psycopg.Connection, night: str = "2026-11-23") -> list[dict
     return fetch(hot, "select * from pg_temp.int_measures__disclosure") + fetch(hot, render_model(PAIR_DISCLOSURE))
 
 
-@pytest.fixture
-def decided(hot: psycopg.Connection) -> list[dict]:
+@pytest.fixture(scope="module")
+def decided(stack: Settings) -> list[dict]:
+    """What the models decide on random cohorts, once."""
+    with _tables_of_our_own(stack) as hot:
+        return _decide_on_random_cohorts(hot)
+
+
+def _decide_on_random_cohorts(hot: psycopg.Connection) -> list[dict]:
     rng = np.random.default_rng(20261123)
     cohorts = [Cohort(rng, int(rng.integers(5, 2500))) for _ in range(TABLES)]
     fill(

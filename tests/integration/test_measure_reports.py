@@ -82,6 +82,7 @@ def test_two_dimensions_together_are_components_and_everything_is_as_r4_asks() -
     (report,) = reports_of([MEASURE], rows, "https://measures.example.org", date(2026, 11, 23))
     measure = measure_resource(MEASURE, rows)
     assert complaints(report) == [] and complaints(measure) == []
+    assert complaints(measure_resource(MEASURE, rows[:1])) == [], "a measure without groups"
     both = next(each for each in report["group"][0]["stratifier"] if len(each["code"]) == 2)
     assert [part["value"]["text"] for part in both["stratum"][0]["component"]] == ["Asian", "female"]
     assert len(measure["group"][0]["stratifier"][0]["component"]) == 2
