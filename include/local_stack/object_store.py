@@ -38,6 +38,9 @@ _PORTS = {
 }
 
 
+_KEYS = ("s3_access_key", "s3_secret_key")
+
+
 @dataclass(frozen=True, slots=True)
 class Folders:
     """Where the server keeps objects and sockets, and the file that names who may use it."""
@@ -63,8 +66,10 @@ def start_object_store(home: Home, ports: dict[str, int]) -> bool:
     environment = {"PATH": os.defpath, "HOME": str(home.path / "s3")}
     process = start_detached(command(home, ports), log=log, folder=home.objects, environment=environment)
     write_private(pid_file, f"{process.pid}\n")
-    if not wait_until(lambda: _answers(ports) and _has_its_volumes(home, ports), seconds=120, process=process):
+    if not wait_until(lambda: _answers(ports), seconds=60, process=process):
         raise refuse_failed_start("the S3 server", log)
+    # Answering is not yet being able to read. One that never can shows itself to whoever reads.
+    wait_until(lambda: _reads_what_it_has(home, ports), seconds=60, process=process)
     return True
 
 
@@ -138,7 +143,8 @@ def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]
 
     landing keeps versions; archive, audit and backup can lock objects, which a bucket can only learn when it is made.
     """
-    s3 = _client(settings)
+    keys = (settings.secret(name) for name in _KEYS)
+    s3 = _client(settings.s3_endpoint, settings.s3_region, *keys)
     present = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     wanted = {
         settings.bucket_landing: False,
@@ -155,16 +161,16 @@ def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]
     return [name for name in wanted if name not in present]
 
 
-def _client(settings: Settings):
+def _client(endpoint: str, region: str, access_key: str, secret_key: str):
     import boto3
     from botocore.config import Config
 
     return boto3.client(
         "s3",
-        endpoint_url=settings.s3_endpoint,
-        region_name=settings.s3_region,
-        aws_access_key_id=settings.secret("s3_access_key"),
-        aws_secret_access_key=settings.secret("s3_secret_key"),
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
         config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 8, "mode": "standard"}),
     )
 
@@ -179,16 +185,20 @@ def _answers(ports: dict[str, int]) -> bool:
         return False
 
 
-def _has_its_volumes(home: Home, ports: dict[str, int]) -> bool:
-    """Whether the volumes on disk are known to the server's master: until then reading an old object is an InternalError."""
+def _reads_what_it_has(home: Home, ports: dict[str, int]) -> bool:
+    """Whether some stored object can be read: until the server knows its volumes again, each read is an InternalError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    s3 = _client(f"http://{LOOPBACK}:{ports['S3']}", "us-east-1", *(read_secret(home, name) for name in _KEYS))
     try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{ports['MASTER']}/dir/status", timeout=3) as answer:
-            centers = json.load(answer)["Topology"]["DataCenters"] or []
-    except (OSError, ValueError, KeyError):
+        for bucket in s3.list_buckets()["Buckets"]:
+            listed = s3.list_objects_v2(Bucket=bucket["Name"], MaxKeys=1).get("Contents", ())
+            for found in listed:
+                s3.get_object(Bucket=bucket["Name"], Key=found["Key"])["Body"].read(1)
+                return True
+    except (BotoCoreError, ClientError):
         return False
-    racks = (rack for center in centers for rack in center["Racks"] or [])
-    known = sum(node["Volumes"] for rack in racks for node in rack["DataNodes"] or [])
-    return known >= len(list(home.objects.glob("*.dat")))
+    return True
 
 
 def _refuse_lost_objects(home: Home) -> None:
