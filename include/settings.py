@@ -105,6 +105,10 @@ def _refuse_what_is_wrong(known: Mapping[str, str]) -> None:
         wrong.append("PLUMBLINE_PG_PORT is not a number")
     if known.get("PLUMBLINE_DAY") and not _is_day(known["PLUMBLINE_DAY"]):
         wrong.append("PLUMBLINE_DAY (DAY=) is not a day written YYYY-MM-DD")
+    if not known.get("PLUMBLINE_PG_SSLMODE") and not _is_this_machine(known.get("PLUMBLINE_PG_HOST", "")):
+        wrong.append(
+            "PLUMBLINE_PG_SSLMODE is not set, and the database is on another machine (verify-full, or why not)"
+        )
     if not _is_zone(known.get("PLUMBLINE_TIMEZONE", "UTC")):
         wrong.append("PLUMBLINE_TIMEZONE is not the name of a time zone")
     if wrong:
@@ -113,6 +117,10 @@ def _refuse_what_is_wrong(known: Mapping[str, str]) -> None:
             expected="the settings that .env.example lists",
             action="start the local stack with 'make stack', or set them in the environment",
         )
+
+
+def _is_this_machine(host: str) -> bool:
+    return host in ("", "localhost", "::1") or host.startswith(("127.", "/"))
 
 
 def _is_day(text: str) -> bool:
