@@ -119,10 +119,6 @@ def _refuse_what_is_wrong(known: Mapping[str, str]) -> None:
         )
 
 
-def _is_this_machine(host: str) -> bool:
-    return host in ("", "localhost", "::1") or host.startswith(("127.", "/"))
-
-
 def _is_day(text: str) -> bool:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
         return False
@@ -139,3 +135,7 @@ def _is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError):
         return False
     return True
+
+
+def _is_this_machine(host: str) -> bool:
+    return host in ("", "localhost", "::1") or host.startswith(("127.", "/"))
