@@ -105,6 +105,10 @@ def _refuse_what_is_wrong(known: Mapping[str, str]) -> None:
         wrong.append("PLUMBLINE_PG_PORT is not a number")
     if known.get("PLUMBLINE_DAY") and not is_day(known["PLUMBLINE_DAY"]):
         wrong.append("PLUMBLINE_DAY (DAY=) is not a day written YYYY-MM-DD")
+    if not known.get("PLUMBLINE_PG_SSLMODE") and not _is_this_machine(known.get("PLUMBLINE_PG_HOST", "")):
+        wrong.append(
+            "PLUMBLINE_PG_SSLMODE is not set, and the database is on another machine (verify-full, or why not)"
+        )
     if not _is_zone(known.get("PLUMBLINE_TIMEZONE", "UTC")):
         wrong.append("PLUMBLINE_TIMEZONE is not the name of a time zone")
     if wrong:
@@ -132,3 +136,7 @@ def _is_zone(name: str) -> bool:
     except (ZoneInfoNotFoundError, ValueError):
         return False
     return True
+
+
+def _is_this_machine(host: str) -> bool:
+    return host in ("", "localhost", "::1") or host.startswith(("127.", "/"))

@@ -165,4 +165,4 @@ def _write_derived(home: Home, data: Path) -> None:
             write_private(home.secrets / name, "")
     write_private(data / "airflow" / "passwords.json", json.dumps({ADMIN: read_secret(home, "airflow_admin_password")}))
     keys = (read_secret(home, name) for name in ("s3_access_key", "s3_secret_key", "s3_inner_key"))
-    write_store_files(home.path / "s3", *keys)
+    write_store_files(home.path / "s3", *keys, seen_as=_STORE.identity.parent, host="s3")

@@ -22,6 +22,7 @@ from include.local_stack.processes import (
     wait_until,
 )
 from include.local_stack.secret_files import read_secret
+from include.local_stack.store_certificates import ensure_certificate, security_lines
 from include.settings import Settings
 
 _PORTS = {
@@ -116,10 +117,12 @@ def server_arguments(folders: Folders, ports: Mapping[str, int], *, address: str
     ]
 
 
-def write_store_files(folder: Path, access_key: str, secret_key: str, inner_key: str) -> None:
-    """Who may use S3, and the key that closes the inner servers' own HTTP to everyone else on the machine.
+def write_store_files(
+    folder: Path, access_key: str, secret_key: str, inner_key: str, *, seen_as: Path | None = None, host: str = LOOPBACK
+) -> None:
+    """Who may use S3, and what closes the inner servers' own doors to everyone else: a key for HTTP, a certificate for gRPC.
 
-    Their gRPC has no such key: who may run programs on this machine, or in a container of the network "inside", is trusted.
+    ``seen_as`` is the folder as the server sees it, where that is another; ``host`` what its parts call each other by.
     """
     identity = {
         "name": "plumbline",
@@ -129,7 +132,9 @@ def write_store_files(folder: Path, access_key: str, secret_key: str, inner_key:
     doors = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
     (folder / ".seaweedfs").mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(folder / "identity.json", json.dumps({"identities": [identity]}) + "\n")
-    write_private(folder / ".seaweedfs" / "security.toml", "".join(f'[{d}]\nkey = "{inner_key}"\n' for d in doors))
+    ensure_certificate(folder, () if host == LOOPBACK else (host,))
+    closed = "".join(f'[{door}]\nkey = "{inner_key}"\n' for door in doors)
+    write_private(folder / ".seaweedfs" / "security.toml", closed + security_lines(seen_as or folder.resolve()))
 
 
 def inner_sockets(ports: Mapping[str, int]) -> list[Path]:

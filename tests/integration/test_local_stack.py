@@ -207,6 +207,27 @@ def test_a_wrong_s3_secret_is_refused(stack: Settings):
         s3.list_buckets()
 
 
+def test_other_local_users_cannot_speak_to_the_s3_server_s_inner_parts_at_all(stack: Settings, tmp_path):
+    from include.settings import read_env_file
+
+    ports = read_env_file(stack.home / "stack.env")
+    master = f"-master=127.0.0.1:{ports['PLUMBLINE_PORT_MASTER']}.{ports['PLUMBLINE_PORT_MASTER_GRPC']}"
+    shell = [str(Path(sys.executable).with_name("weed")), "shell", master]
+
+    def listing(home: Path) -> bytes:
+        environment = {"PATH": os.defpath, "HOME": str(home)}
+        try:
+            asked = subprocess.run(
+                shell, input=b"collection.list\n", capture_output=True, timeout=15, env=environment, cwd=tmp_path
+            )
+        except subprocess.TimeoutExpired as waiting:
+            return waiting.stdout or b""
+        return asked.stdout
+
+    assert b"Total" in listing(stack.home / "s3"), "the shell itself does not work, so its failing proves nothing"
+    assert b"Total" not in listing(tmp_path)
+
+
 def test_other_local_users_find_the_s3_server_s_inner_doors_closed(stack: Settings):
     import urllib.error
     import urllib.request

@@ -117,6 +117,9 @@ def test_the_listener_holds_its_own_password_and_no_key(composed):
     assert listener["environment"] == listener_environment()
     assert listener["secrets"] == ["pg_listener", "landing_recipient"]
     assert listener["profiles"] == ["listen"]
+    assert listener["networks"] == ["outside"], "whoever talks to hospitals' interfaces must not reach the object store"
+    assert "outside" not in composed["services"]["s3"].get("networks", ["inside"])
+    assert "outside" in composed["services"]["postgres"]["networks"]
 
 
 def test_what_serves_metrics_holds_no_secret_and_reaches_no_database(composed):
