@@ -94,7 +94,7 @@ def _drift_reason(state: SourceState) -> Reason:
     return Reason(
         "amber", NOTHING_LOST,
         f"{state.source} changed its shape in {state.drifted_columns} column(s): {state.drift_text}; "
-        "add them to its contract or ask the source",
+        "add them to its contract (as columns, or under not_loaded with the reason) or ask the source",
     )  # fmt: skip
 
 
