@@ -81,7 +81,7 @@ def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
 
 def _source_reason(state: SourceState) -> Reason:
     if state.missing:
-        what = "is missing"
+        what = "is missing: nothing of its kind came from where sources.yml says"
     elif state.is_late:
         what = "is late: it brings nothing new, as it always did on this weekday or on each of the last seven nights"
     else:
