@@ -86,7 +86,7 @@ def decide_verdict(facts: Facts) -> tuple[str, tuple[Reason, ...]]:
 
 def _source_reason(state: SourceState) -> Reason:
     if state.missing:
-        what = "is missing"
+        what = "is missing: nothing of its kind came from where sources.yml says"
     elif state.is_late:
         what = "is late: it brings nothing new, as it always did on this weekday or on each of the last seven nights"
     else:
@@ -99,7 +99,7 @@ def _drift_reason(state: SourceState) -> Reason:
     return Reason(
         "amber", NOTHING_LOST,
         f"{state.source} changed its shape in {state.drifted_columns} column(s): {state.drift_text}; "
-        "add them to its contract or ask the source",
+        "add them to its contract (as columns, or under not_loaded with the reason) or ask the source",
     )  # fmt: skip
 
 

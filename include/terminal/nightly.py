@@ -33,7 +33,7 @@ from include.terminal.airflow_run import (
     start_night,
     stop_night,
 )
-from include.terminal.books import last_attempt, open_books, read_steps, read_verdict, verdict_lines
+from include.terminal.books import last_attempt, newer_published, open_books, read_steps, read_verdict, verdict_lines
 from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 from include.terminal.progress import Screen
 
@@ -98,6 +98,11 @@ def _run_locked(order: Order, lock: int) -> int:
         log = home.logs / f"night-{night}-{datetime.now():%H%M%S}.log"  # noqa: DTZ005 - the person's own clock
         failures = log.with_suffix(".failures")
         with open_books(settings) as books:
+            newer = newer_published(books, night)
+            if newer:
+                screen.say(
+                    f"  note: the night of {newer} is published; what this one publishes, as of {night}, takes its place"
+                )
             attempt = last_attempt(books, night) + 1
             child = _start(home, settings, night, log, failures, lock)
             _watch(child, books, night, attempt, screen)
