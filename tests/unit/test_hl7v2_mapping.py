@@ -12,7 +12,7 @@ from include.sources.hl7v2.context import mentioned_at
 from include.sources.hl7v2.datatypes import moment
 from include.sources.hl7v2.files import Options
 from include.sources.items import Document, Notice
-from tests.hl7v2_messages import admit, message, one, resources, results
+from tests.hl7v2_messages import PID, admit, message, one, resources, results
 from tests.reading import read, source_of
 
 SOURCE = source_of("hl7v2")
@@ -579,3 +579,22 @@ def test_the_insured_is_a_related_person_with_what_in2_adds():
     assert coverage["subscriber"] == {"reference": f"RelatedPerson/{insured['id']}", "display": "Lou Quackenbush"}
     assert coverage["policyHolder"]["display"] == "Acme Works"
     assert coverage["identifier"][0]["value"] == "1EG4TE5MK73"
+
+
+def test_a_link_of_two_records_is_one_of_its_own_that_an_unlink_deletes():
+    second = PID.format(number=6).replace("078-05-1120", "078-05-6666")
+    (linked,) = [each for each in people(message("ADT^A24", second, number=5)) if "link" in each[0]]
+    assert [each["type"] for each in linked[0]["link"]] == ["seealso", "seealso"]
+    assert {each["value"] for each in linked[0]["identifier"]} == {"P5", "P6"}
+    (undone,) = [each for each in people(message("ADT^A37", PID.format(number=5), number=6)) if "link" in each[0]]
+    assert (undone[0]["id"], linked[1], undone[1]) == (linked[0]["id"], False, True)
+    told, mentioned = one(read(SOURCE, admit(5)), "Patient"), people(message("ADT^A24", second, number=5))[0][0]
+    assert mentioned["id"] == told["id"] and mentioned["meta"]["lastUpdated"] < told["meta"]["lastUpdated"]
+
+
+def people(content: bytes) -> list[tuple[dict, bool]]:
+    return [
+        (item.resource, item.is_deleted)
+        for item in read(SOURCE, content)
+        if isinstance(item, Document) and item.resource["resourceType"] == "Patient"
+    ]

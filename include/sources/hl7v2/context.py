@@ -14,7 +14,10 @@ from include.sources.hl7v2.people import Authorities
 
 # Messages that tell of a person or visit as they now are. All others (results, orders, notes) only mention them.
 _SNAPSHOTS = frozenset({"ADT", "VXU", "BAR"})
-_MERGES = frozenset({"A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47"})
+# They change or tie records and tell nothing new of the people: merges, and links made (A24) and undone (A37).
+_MERGES = frozenset(
+    {"A18", "A24", "A30", "A34", "A35", "A36", "A37", "A39", "A40", "A41", "A42", "A43", "A44", "A45", "A46", "A47"}
+)
 _EARLIER = 400  # years after which the calendar repeats day by day
 _RESULTS = frozenset({"ORU", "OUL", "OPU", "ORF"})
 
@@ -43,6 +46,7 @@ class Context:
         self.appointment: Resource | None = None
         self.unmapped: Counter[str] = Counter()
         self.taken: frozenset[int] = frozenset()  # fields of the segment at hand that its reader takes in
+        self.people: list[Resource] = []
         self._seen: Counter[tuple] = Counter()
         self.waiting: list[tuple[list[str], frozenset[int]]] = []  # PRT after ORC, until what is ordered comes
         self.begin_person()

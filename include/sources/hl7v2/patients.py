@@ -27,6 +27,7 @@ FIELDS = {
     "MRG": {1, 4, 5},
 }
 _PATIENT_MERGES = frozenset({"A18", "A30", "A34", "A36", "A39", "A40", "A46", "A47"})
+_LINKS = frozenset({"A24", "A37"})
 _VISIT_ENDS = frozenset({"A42", "A50"})
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 _FHIR = "http://hl7.org/fhir/StructureDefinition/"
@@ -45,6 +46,9 @@ def read_pid(ctx: Context, f: list[str]) -> None:
     ctx.subject = {"reference": f"Patient/{ctx.patient_id}"}
     ctx.account = first(f[18])
     ctx.patient = _patient(ctx, f, key)
+    ctx.people.append(ctx.patient)
+    if ctx.kind == "ADT" and ctx.event in _LINKS and len(ctx.people) == 2:
+        ctx.at_end.append(lambda: _link(ctx))
     if ctx.event == "A29" and ctx.kind == "ADT":
         ctx.patient["meta"] = ctx.meta
         ctx.delete(ctx.patient)
@@ -247,11 +251,40 @@ def _retire(ctx: Context, f: list[str]) -> None:
     survivor.setdefault("link", []).append({"other": reference(prior), "type": "replaces"})
 
 
+def _link(ctx: Context) -> None:
+    """Two records of one person that stay two (A24), or are so no more (A37).
+
+    The link is a record of its own, which bears the numbers of both: later messages about either do not repeat it, and do
+    not undo it.
+    """
+    one, other = sorted(ctx.people[:2], key=lambda each: each["id"])
+    if one["id"] == other["id"]:
+        return
+    numbers = {(each["system"], each["value"]): each for who in (one, other) for each in _own_numbers(who)}
+    link = ctx.make(
+        "Patient",
+        ("link", one["id"], other["id"]),
+        identifier=list(numbers.values()),
+        active=False,
+        link=[{"other": reference(each), "type": "seealso"} for each in (one, other)],
+    )
+    if ctx.event == "A37":
+        ctx.delete(link)
+
+
+def _own_numbers(patient: Resource) -> list[dict[str, Any]]:
+    """The record's own numbers, without those that others gave the person."""
+    return [each for each in _record_numbers(patient) if not _kinds_of(each) & _OTHERS_NUMBERS]
+
+
+def _kinds_of(number: dict[str, Any]) -> set[str | None]:
+    return {coding.get("code") for coding in number.get("type", {}).get("coding", [])}
+
+
 def _record_numbers(patient: Resource) -> list[dict[str, Any]]:
     """Identifiers of the person's record, without account numbers."""
     found = []
     for each in patient.get("identifier", []):
-        kinds = [coding.get("code") for coding in each.get("type", {}).get("coding", [])]
-        if "AN" not in kinds and "VN" not in kinds:
+        if not _kinds_of(each) & {"AN", "VN"}:
             found.append(each)
     return found
