@@ -204,4 +204,4 @@ def test_every_kind_ends_in_the_same_marts_in_order_and_out_of_order(renew_hot, 
     values = sorted(float(each["value_number"]) for each in found["observations"] if each["code"] == "4548-4")
     assert values == [6.0, 6.0, 8.1, 8.8, 8.8]
     assert [each["instance_count"] for each in found["imaging_studies"]] == [2]
-    assert sorted(each["text"] or "" for each in found["documents"])[-1] == "Third words."
+    assert sorted(each["deidentified_text"] or "" for each in found["documents"])[-1] == "Third words."
