@@ -54,7 +54,8 @@ def _run_replay(asked: argparse.Namespace) -> int:
 def _run_check(asked: argparse.Namespace) -> int:
     from include.quality.catalogue import folder_check
 
-    return folder_check.main(asked.source, kind=asked.kind, contract=asked.contract, out=asked.out, night=asked.night)
+    told = {"kind": asked.kind, "contract": asked.contract, "words": asked.set}
+    return folder_check.main(asked.source, **told, out=asked.out, night=asked.night)
 
 
 def _run_rejudge(asked: argparse.Namespace) -> int:
@@ -86,9 +87,16 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("--by", default=getpass.getuser(), help="who looks; it goes into the audit trail")
     look.set_defaults(run=_run_show)
     folder = verbs.add_parser("check", help="the whole catalogue of checks on a folder, without loading it anywhere")
-    folder.add_argument("--source", required=True, help="a folder, sources.yml, or sources.yml:name")
+    folder.add_argument(
+        "--source",
+        required=True,
+        help="a folder, sources.yml, sources.yml:name, or with its kind a FHIR server or database",
+    )
     folder.add_argument("--kind", help="of a folder's files, where their names do not tell it")
-    folder.add_argument("--contract", help="of a folder of tables")
+    folder.add_argument("--contract", help="of tables")
+    folder.add_argument(
+        "--set", action="append", default=[], metavar="WORD=VALUE", help="any other word of sources.yml"
+    )
     folder.add_argument("--out", help="write all results there as JSON")
     folder.add_argument(
         "--night", type=date.fromisoformat, help="the day after which nothing can have happened; default today"

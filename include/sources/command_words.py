@@ -135,7 +135,9 @@ def _counting(tell: Callable[[str], None]) -> Callable[..., None]:
         nonlocal told_at
         if time.monotonic() - told_at > _EVERY_SECONDS:
             told_at = time.monotonic()
-            tell("  " + ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items()))
+            whole = numbers.pop("of", None)
+            parts = [f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items()]
+            tell("  " + ", ".join(parts) + (f" ({whole:,} in all)" if whole is not None else ""))
 
     return count
 

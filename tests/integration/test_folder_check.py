@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from datetime import date
 from pathlib import Path
 
@@ -12,8 +14,13 @@ from include.quality.__main__ import main
 from include.quality.catalogue import folder_check
 from include.quality.catalogue.subjects import read_subjects
 from include.settings import Settings
+from include.sources.registry import SourcesError
 from include.warehouse.connect import connect
 from tests.check_inputs import broken, hospital, write
+from tests.deliveries import patient
+from tests.dicom_instances import instance
+from tests.fhir_server import MisbehavingServer, serve
+from tests.unit.test_convert import EAST
 
 NIGHT = date(2026, 11, 24)
 
@@ -200,3 +207,53 @@ def test_an_export_that_lacks_whole_kinds_of_records_is_told_so(settings: Settin
 
 def test_subjects_are_read_once_each(settings: Settings):
     assert len({subject.name for subject in read_subjects()}) == len(read_subjects()) == 15
+
+
+@pytest.mark.parametrize("kind", ["clinical_notes", "dicom", "database", "fhir_api"])
+def test_every_kind_can_be_checked(settings: Settings, tmp_path: Path, capsys, monkeypatch, kind):
+    for name, value in {"PLUMBLINE_HOME": settings.home, "PLUMBLINE_SECRETS_DIR": settings.secrets_dir}.items():
+        monkeypatch.setenv(name, str(value))
+    with small_source(kind, tmp_path) as (asked, words):
+        assert folder_check.main(asked, kind=kind, out=None, **words) in (0, 1)
+    told = capsys.readouterr().out
+    assert " 0 records" not in told and "0 errors" in told
+
+
+@contextlib.contextmanager
+def small_source(kind: str, folder: Path):
+    """A delivery of one or two records of a kind: what is asked for, and the words beside it."""
+    place, words = folder / "delivery", {"contract": None, "words": []}
+    place.mkdir()
+    if kind == "clinical_notes":
+        (place / "4711_20261120.txt").write_text("PLAN: Rest.")
+        words["words"] = ["patient_id={file_name: '(?P<patient>[0-9]+)_(?P<date>[0-9]{8})'}"]
+    elif kind == "dicom":
+        (place / "IM1.dcm").write_bytes(instance())
+    elif kind == "database":
+        (folder / "c.yml").write_text(EAST)
+        with contextlib.closing(sqlite3.connect(place / "east.db")) as east, east:
+            east.execute("create table people (id text primary key, born text)")
+            east.execute("insert into people values ('1', '1980-02-29')")
+        yield str(place / "east.db"), {"contract": str(folder / "c.yml"), "words": []}
+        return
+    else:
+        server = MisbehavingServer({"Patient": [patient(1)]})
+        with serve(server):
+            yield server.url, {"contract": None, "words": ["types=[Patient]"]}
+        return
+    yield str(place), words
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "said"),
+    [
+        ("nowhere", None, "there is no nowhere"),
+        ("", None, "there is no SOURCE"),
+        ("empty", "hl7v2", "no file of kind hl7v2"),
+    ],
+)
+def test_what_cannot_be_checked_says_why(tmp_path: Path, monkeypatch, asked, kind, said):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourcesError, match=said):
+        folder_check.main(asked, kind=kind, contract=None, out=None)

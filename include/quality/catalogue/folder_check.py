@@ -54,14 +54,14 @@ class FolderCheck:
         return json.dumps([each.as_mapping() for each in self.results], indent=1)
 
 
-def find(asked: str, kind: str | None = None, contract: str | None = None) -> Source:
+def find(asked: str, kind: str | None = None, contract: str | None = None, words: Sequence[str] = ()) -> Source:
     """The source to check: ``sources.yml``, ``sources.yml:name``, a folder (with its kind where files do not tell it), or with
     its kind a FHIR server's address or a database.
 
     Raises SourcesError where that is not one source.
     """
     if kind in kinds() and hasattr(kinds()[kind], "pull"):
-        return source_of(kind, asked, name="folder", contract=contract)
+        return source_of(kind, asked, name="folder", contract=contract, words=words)
     path, _, name = asked.partition(":") if not Path(asked).exists() else (asked, "", "")
     if Path(path).is_file() and Path(path).suffix in (".yml", ".yaml"):
         sources = load_sources(Path(path))
@@ -80,11 +80,11 @@ def find(asked: str, kind: str | None = None, contract: str | None = None) -> So
             expected="a folder of files, or a sources.yml",
             action="correct SOURCE=",
         )
-    return _of_folder(Path(path).resolve(), kind, contract)
+    return _of_folder(Path(path).resolve(), kind, contract, words)
 
 
-def _of_folder(folder: Path, kind: str | None, contract: str | None) -> Source:
-    return source_of(kind or _kind_of(folder), str(folder), name="folder", contract=contract)
+def _of_folder(folder: Path, kind: str | None, contract: str | None, words: Sequence[str]) -> Source:
+    return source_of(kind or _kind_of(folder), str(folder), name="folder", contract=contract, words=words)
 
 
 def _kind_of(folder: Path) -> str:
@@ -200,9 +200,17 @@ def _dimensions(results: Sequence[Result]) -> Iterator[str]:
         yield f"  {dimension:13} {1 - failed / tested:.4f}  = 1 - {failed:,} failed / {tested:,} tested, {len(of_it)} checks"
 
 
-def main(asked: str, *, kind: str | None, contract: str | None, out: str | None, night: date | None = None) -> int:
+def main(
+    asked: str,
+    *,
+    kind: str | None,
+    contract: str | None,
+    out: str | None,
+    night: date | None = None,
+    words: Sequence[str] = (),
+) -> int:
     """Check and print. Returns 0 where every check passed or did not apply, 1 where one failed, 2 where one had an error."""
-    source = find(asked, kind, contract)
+    source = find(asked, kind, contract, words)
     night = night or datetime.now(UTC).date()
     with at_hand(source, _tell) as here:
         if not hasattr(reader_of(here), "pull"):

@@ -50,6 +50,11 @@ class LocalOpener:
         """The file's bytes as they are."""
         return landed.path.open("rb")
 
+    def name_of(self, landed: LocalFile) -> str:
+        """The file's name below the source's folder, for kinds whose files say in their names whose they are."""
+        root = self.source.path
+        return landed.path.relative_to(root).as_posix() if root.is_dir() else landed.path.name
+
 
 class NoKeys(dict):
     """In the place of people's data keys: nothing sealed is kept, so nothing is encrypted."""
