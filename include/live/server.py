@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -60,11 +61,13 @@ class Listener:
     async def listen(self, source: Source, port: int) -> int:
         """Open a source's port and return its number (0 asks for any). Raises OSError where it is taken."""
 
+        context = self._settings.tls()
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             self._tasks.add(task)
             try:
-                await self._serve(source, reader, writer)
+                await self._serve(source, reader, writer, context)
             finally:
                 self._tasks.discard(task)
 
@@ -72,14 +75,12 @@ class Listener:
             serve,
             self._settings.host,
             port,
-            ssl=self._settings.tls(),
             limit=_READ_BYTES,
             backlog=128,
-            **({"ssl_handshake_timeout": self._settings.message_seconds} if self._settings.certificate else {}),
         )
         self._servers.append(server)
         opened = server.sockets[0].getsockname()[1]
-        tls = ", TLS" if self._settings.certificate else ""
+        tls = ", TLS" if context else ""
         _log.info("source %s: listening at %s port %d%s", source.name, self._settings.host, opened, tls)
         return opened
 
@@ -102,7 +103,13 @@ class Listener:
                 told = self.counts.copy()
                 _log.info("so far: %s; %d connections", _counted(told), len(self._peers))
 
-    async def _serve(self, source: Source, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self,
+        source: Source,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        context: ssl.SSLContext | None,
+    ) -> None:
         address = str((writer.get_extra_info("peername") or ("?",))[0])
         refused = self._refuses(address)
         if refused:
@@ -116,6 +123,8 @@ class Listener:
         answering = asyncio.create_task(self._answer(peer, writer))
         why = "closed by the peer"
         try:
+            if context:
+                await self._shake_hands(writer, context)
             await self._read(source, peer, reader, answering)
             await self._settle(peer, answering)
         except _Leave as left:
@@ -133,6 +142,16 @@ class Listener:
             if peer.counts or why != "closed by the peer":
                 _log.info("source %s: connection %d from %s: %s; %s", source.name, peer.number, address, why,
                           _counted(peer.counts) or "no message")  # fmt: skip
+
+    async def _shake_hands(self, writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+        """Begin TLS. The connection is counted already, so that hands held out and never shaken are limited like others.
+
+        Nothing may be awaited between the connection and this: what the peer sent first belongs to TLS.
+        """
+        try:
+            await writer.start_tls(context, ssl_handshake_timeout=self._settings.message_seconds)
+        except (ssl.SSLError, TimeoutError, ConnectionError) as problem:
+            raise _Leave(f"it did not come to terms on TLS ({type(problem).__name__})") from None
 
     def _refuses(self, address: str) -> str | None:
         if len(self._peers) >= self._settings.max_connections:

@@ -247,6 +247,24 @@ def test_tls_with_certificates_on_both_sides(listening, tmp_path):
         Sender(port, timeout=5).ask(admit(1, "C2"))
 
 
+def test_peers_that_never_finish_their_handshake_are_limited_like_others(listening, tmp_path):
+    certificate, key = _certificate(tmp_path)
+    port = listening(
+        certificate=certificate, private_key=key, max_connections=3, max_per_peer=3, message_seconds=3, idle_seconds=60
+    )
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    silent = [Sender(port) for _ in range(3)]
+    silent[1].send(b"\x16\x03\x01")
+    time.sleep(0.5)
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        Sender(port, trusted)
+    assert all(each.is_closed() for each in silent)
+    time.sleep(0.5)
+    honest = Sender(port, trusted)
+    honest.send(b"".join(frame(admit(number, f"C{number}")) for number in range(300)))
+    assert [honest.answer()[0] for _ in range(300)] == ["AA"] * 300
+
+
 def _certificate(folder: Path) -> tuple[Path, Path]:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
