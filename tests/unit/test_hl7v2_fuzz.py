@@ -162,3 +162,33 @@ def test_fuzz_hl7v2_for_minutes_without_growth():
             grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert rounds > 1_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < grown + (64 << 10)
+
+
+@pytest.mark.slow
+def test_fuzz_mllp_for_minutes_without_growth():
+    """Blocks cut anywhere, with noise between: those that are whole come out once and in order, whatever stands around them."""
+    import os
+    import random
+
+    seconds, chance = float(os.environ.get("FUZZ_SECONDS", "90")), random.Random(time.time_ns())
+    begun, grown, rounds = time.monotonic(), 0, 0
+    while time.monotonic() - begun < seconds:
+        sent = [chance.choice(GOOD)[: chance.randrange(1, 400)].strip(b"\r") for _ in range(chance.randrange(12))]
+        noise = [
+            chance.choice([b"", b"", b"\r\n", b"noise", b"\x1c\r", chance.randbytes(5).replace(b"\x0b", b"")])
+            for _ in sent
+        ]
+        stream = b"".join(b"\x0b" + each + b"\x1c\r" + between for each, between in zip(sent, noise, strict=True))
+        reader, found = BlockReader(1_000), []
+        while stream:
+            size = chance.randrange(1, 60)
+            found += reader.feed(stream[:size])
+            stream = stream[size:]
+        assert [block.content.strip(b"\r") for block in found] == sent
+        for block in found:
+            assert answer(read_header(block.content), "AR", "why").endswith(b"\x1c\r")
+        rounds += 1
+        if not grown and time.monotonic() - begun > seconds / 10:
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert rounds > 1_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < grown + (64 << 10)
