@@ -226,6 +226,8 @@ VARIANTS = (
     "seen [[DATE|1987 Sep 11]], again [[DATE|April the 22nd]] and [[DATE|Thu 01/13]]",
     "Lives at [[LOCATION|18679 cherry hill road]] with his wife.",
     "She was admitted to [[LOCATION|Cook Children's]] for pneumonia.",
+    "discussed w/ [[NAME|dr o'connell]] about PSA 4.1 ([[DATE|10/19]]); readmitted [[DATE|12/2]]",
+    "[[AGE|ninety]] yo F from [[LOCATION|Provo]]",
 )
 
 # Nothing here names anybody: every word stays.
@@ -260,4 +262,10 @@ KEPT = (
     "Ringer's lactate 1 L bolus, Dakin's solution, Bactrim DS, Penicillin VK, Z-Pak, Medrol Dosepak.",
     "Epworth 11/24, STOP-BANG 5, Karnofsky 80, ECOG 1, Gleason 3+4, Breslow 0.8 mm, Clark level III.",
     "Homans sign, Tinel, Phalen, Finkelstein, Lachman, McMurray, Hawkins, Neer and Apley tests negative.",
+    "Type and screen sent; pH 7.35/45/88/24. Lantus 20 units qHS, Humalog SSI. Epworth score (11/24), MoCA (24/30).",
+    "General: NAD. HEENT: PERRL. CV: RRR no m/r/g. Lungs: CTAB. Abd: soft NTND. Ext: no c/c/e.",
+    "GCS 15 (E4V5M6), NIHSS 3, mRS 1, ASPECTS 9, TICI 2b, CHA2DS2-VASc 4, HAS-BLED 2.",
+    "Forrest III ulcer, LA grade B esophagitis; the Rome IV criteria were applied. Born in Mexico.",
+    "Monday Wednesday Friday dialysis schedule; two times a week; every other Tuesday.",
+    "Sodium 140, chloride 101. Mgmt plan: DAS28 of 3.5, McGill Pain Index 2.",
 )

@@ -46,7 +46,7 @@ NUMERIC = re.compile(
     rf"|(?P<packed>(?:19|20)\d{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[0-2]\d[0-5]\d(?:[0-5]\d)?)?(?!\d))"
 )  # fmt: skip
 _DATE_CUE = re.compile(
-    r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|admit(?:ted)?|admission|discharged?|seen|visit|beginning|starting|started|"
+    r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|(?:re)?admit(?:ted)?|(?:re)?admission|discharged?|seen|visit|beginning|starting|started|"
     r"ending|effective|expires?|due|scheduled|due date|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
     re.IGNORECASE,
 )
@@ -92,7 +92,7 @@ def find_dates(note: Note) -> Iterator[Span]:
                 yield Span(*found.span(), AGE, 6)
     if "inet" in text or "INET" in text or "undred" in text:
         for found in _NINETY.finditer(text):
-            if re.search(r"year", text[found.start() : found.end() + 12], re.IGNORECASE):
+            if re.search(r"year|-old|\by\.?/?o\b", text[found.start() : found.end() + 12], re.IGNORECASE):
                 yield Span(*found.span(), AGE, 6)
 
 
@@ -162,7 +162,15 @@ def _is_day(text: str, found: re.Match) -> bool:
     is_told = cue is not None and "-" not in cue[0][-2:]
     if not is_told:
         is_told = _WEEKDAY_BEFORE.search(text, max(0, found.start() - 16), found.start()) is not None
+    if not is_told and text[found.start() - 1 : found.start()] == "(" and text[found.end() : found.end() + 1] == ")":
+        # A score of so many is in brackets too, but seldom of more than twelve without being called one.
+        is_told = int(re.split(r"\D", found[0])[1]) > 12 and not _SCORE.search(
+            text, max(0, found.start() - 24), found.start()
+        )
     return is_told and not _NO_DATE_AFTER.match(text, found.end())
+
+
+_SCORE = re.compile(r"\b(?:scores?|scale|index|moca|mmse|epworth|braden|morse|slums|kps|tinetti|berg)\b", re.IGNORECASE)
 
 
 def find_age(text: str, start: int, end: int) -> Span | None:

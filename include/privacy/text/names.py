@@ -27,7 +27,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _SAYS_NAME = re.compile(
-    r"(?:\b(?:named|called|said|says|asked|told|i'm|i am|this is|hi|hello|hey|dear|calls me|call me|name is|name was|names? are|known as|aka|a\.k\.a\.|née|nee|formerly|signed,?|sincerely,?|regards,?|dictated by|signed by|seen by|evaluated by|examined by|followed by dr\.?|accompanied by|"
+    r"(?:\b(?:named|called|said|says|asked|told|i'm|i am|this is|hi|hello|hey|dear|calls me|call me|name is|name was|names? are|known as|goes by|aka|a\.k\.a\.|née|nee|formerly|signed,?|sincerely,?|regards,?|dictated by|signed by|seen by|evaluated by|examined by|followed by dr\.?|accompanied by|"
     r"(?:his|her|their|the patient's|my|pt's|patient's) (?:wife|husband|spouse|mother|father|mom|dad|son|daughter|brother|sister|aunt|uncle|partner|friend|caregiver|guardian|nurse|fiancée?|boyfriend|girlfriend|roommate|niece|nephew|cousin|"
     r"grandmother|grandfather|grandson|granddaughter|neighbor|doctor|physician|surgeon|pcp|cardiologist|oncologist|therapist),?)\s{1,2})$",
     re.IGNORECASE,
@@ -331,7 +331,7 @@ def _small_after_title(note: Note, lexicon: Lexicon, index: int) -> Iterator[Spa
         if (
             not _TITLE_GAP.match(gap)
             or "\n\n" in gap
-            or not low.isalpha()
+            or not low.replace("'", "").replace("’", "").isalpha()
             or low in FUNCTION_WORDS
             or not is_name
             or len(low) < 2
@@ -460,6 +460,7 @@ _TWO_EPONYMS = frozenset(
         ("ray", "tec"),
         ("allen", "test"),
         ("reed", "sternberg"),
+        ("mcgill", "pain"),
         ("z", "pak"),
         ("ann", "arbor"),
         ("kaplan", "meier"),
@@ -478,6 +479,7 @@ _TWO_EPONYMS = frozenset(
 )
 _NUMBERED = re.compile(r"[A-ZÀ-Þ][^\W\d_A-Z][^\W\d_]*\d{2,4}")
 _NO_VOWEL = re.compile(r"[^aeiouyAEIOUY]{2,5}", re.ASCII)  # Mgmt, Hgb: an abbreviation
+_ROMAN = re.compile(r"I{2,3}[abc]?|I?V[abc]?|VI{1,3}")
 STRONG, MAYBE, WEAK, NEVER = 3, 2, 1, 0  # a name; one beside others; a part of one; not one
 
 
@@ -688,7 +690,9 @@ def _is_term(note: Note, first: int, last: int) -> bool:
         if last + 1 < len(note.words) and note.before(last + 1) in (" ", "-", "'s ", "’s ")
         else ""
     )
-    if following in EPONYM_NOUNS:
+    if following and _ROMAN.fullmatch(note.words[last + 1]):
+        return not kinds[0] & lex.FIRST  # Rome IV; not John III
+    if following in EPONYM_NOUNS or (note.words[last].lower(), following) in _TWO_EPONYMS:
         return not (last > first and kinds[0] & lex.GIVEN and kinds[0] & lex.COMMON)
     return False
 

@@ -50,6 +50,7 @@ _QUANTITY_AFTER = re.compile(
     re.IGNORECASE,
 )
 _YEARS = re.compile(r"(?:1[89]|20)\d{2}\s?[-–/]\s?(?:(?:1[89]|20)?\d{2})")
+_GASES = re.compile(r"[67]\.\d{1,2}/\d{2,3}/\d")  # pH/pCO2/pO2 of a blood gas
 _MONEY = re.compile(r"[$€£]\s?$")
 _STATE_ZIP = re.compile(r"\b([A-Z]{2}|[A-Z][a-z]+),?\s{1,3}$")
 _LONGEST_CUE = 46
@@ -192,7 +193,7 @@ def _one(text: str, start: int, end: int, today: date) -> Span | None:
         return None
     if _YEARS.fullmatch(whole) or _CODE_CUE.search(text, max(0, begin - 24), begin):
         return None
-    if ("." in whole or "/" in whole) and digits < 7:
+    if (("." in whole or "/" in whole) and digits < 7) or _GASES.match(whole):
         return None
     said = _cue(text, begin)
     has_letters = any(map(str.isalpha, whole))

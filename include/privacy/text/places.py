@@ -331,7 +331,11 @@ def _facility(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
         and _names_facility(note, first - 1, first)
     ):
         first -= 1
-    while first < index and (not note.kinds[first] & lex.CAP or note.words[first].lower() in FUNCTION_WORDS):
+    while first < index and (
+        not note.kinds[first] & lex.CAP
+        or note.kinds[first] & (lex.WEEKDAY | lex.MONTH)
+        or note.words[first].lower() in FUNCTION_WORDS
+    ):
         first += 1
     proper = [
         place
@@ -494,6 +498,8 @@ def _town(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
             (name.isupper() or length > 1) and len(name) > 3 and name.lower() in lexicon.places_folded
         ):
             continue
+        if last + 1 < len(words) and _is_scale(words[last + 1]) and note.gap(last) == " ":
+            return  # LA grade B, the Rome IV criteria, Paris classification
         state = _STATE_AFTER.match(note.text, note.ends[last])
         if state and name.isupper() and state[0][:1] != "," and not _ZIP_AFTER.match(note.text, state.end()):
             state = None  # HOME ON JULY 3: in capitals ON, IN, OR and ME are words
@@ -508,12 +514,20 @@ def _town(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
         return
 
 
+_ROMAN = re.compile(r"I{1,3}[abc]?|I?V[abc]?")
+
+
+def _is_scale(word: str) -> bool:
+    """Is the word before this one the name of a scale, though it is a town's?"""
+    return word in ("grade", "criteria", "classification", "scale", "score", "system") or bool(_ROMAN.fullmatch(word))
+
+
 _TOWN_CUE = re.compile(r"\b(?:in|from|near|to|at|of|outside|around|visiting|downtown|city|town)\s$|(?:^|[,(]\s?)$")
 
 
 def _is_sure_town(note: Note, index: int) -> bool:
     kind, word = note.kinds[index], note.words[index]
-    if kind & lex.STATE and not kind & lex.COMMON:
+    if kind & (lex.STATE | lex.COUNTRY) and not kind & lex.COMMON:
         return False
     if not kind & (lex.WORD | lex.CLINICAL | lex.NAMES) or word in lex.vocabulary.PLACE_NICKNAMES:
         return len(word) > 3 or word in lex.vocabulary.PLACE_NICKNAMES
