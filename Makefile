@@ -183,8 +183,8 @@ kill-test: $(STAMP) ## kill nights at many random moments and compare with an un
 	@$(PY) -m pytest -m slow -k kill -q $(ARGS)
 
 .PHONY: fuzz
-fuzz: $(STAMP) ## hostile input to the parsers for minutes: each read or refused, no crash, no hang, no memory growth (long)
-	@$(PY) -m pytest -m slow -k fuzz -q $(ARGS)
+fuzz: $(STAMP) ## hostile input to every parser for minutes: each read or refused, no crash, no hang, no memory growth (FUZZ_SECONDS=90 each, FUZZ_SEED=)
+	@$(PY) -m pytest -m slow -k fuzz -v $(ARGS)
 
 .PHONY: fuzz-dicom
 fuzz-dicom: $(STAMP) ## damaged DICOM files for minutes: each read or refused, no crash, no hang, no memory growth (long)
