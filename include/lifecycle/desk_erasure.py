@@ -28,9 +28,25 @@ def _token(asked, settings: Settings) -> int:
 
     if sys.stdin.isatty():
         print(f"the id by which {asked.source} knows the person:", file=sys.stderr)
-    known_as = sys.stdin.readline().rstrip("\r\n")
+    known_as = _as_in_records(asked.source, sys.stdin.readline().rstrip("\r\n"), settings)
     print(Tokeniser(load_keyring(settings.keyring_dir).token_key).id_token(asked.source, "Patient", known_as))
     return 0
+
+
+def _as_in_records(name: str, known_as: str, settings: Settings) -> str:
+    """The id that records bear: messages, notes and pictures name a person by a number of which one is made."""
+    from include.local_stack.home import last_sources
+    from include.sources.registry import SourcesError, find_source, load_sources, reader_of
+
+    reader = reader_of(find_source(load_sources(settings.sources_file or last_sources(settings.home)), name))
+    try:
+        return reader.patient_id(known_as) if hasattr(reader, "patient_id") else known_as
+    except ValueError:
+        raise SourcesError(
+            found="no number on standard input",
+            expected="the number as messages write it, number^^^authority^type",
+            action="copy it from PID-3",
+        ) from None
 
 
 def _erase(asked, settings: Settings) -> int:
@@ -65,7 +81,9 @@ def _show_reach(reach) -> None:
     for tier, records in sorted(reach.records.items()):
         print(f"  {tier}: {records} record(s)")
     print(f"  {reach.files} sealed file(s) would hold rows that nobody can open any more")
-    print("  landing objects of these sources are read, and written anew where the person stands in them")
+    print(
+        "  landing objects of these sources, and live messages that wait, are read and written anew where the person stands in them"
+    )
     print("  aggregates already published stay; the marts are built anew without the person")
     for held in reach.held:
         print(f"FORBIDDEN by {held}")

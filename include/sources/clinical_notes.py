@@ -110,6 +110,11 @@ def _names_patient(pattern: str) -> bool:
         return False
 
 
+def patient_id(known_as: str) -> str:
+    """What records call a person whom notes know by this number."""
+    return _id_of(known_as)
+
+
 def list_files(source: Source) -> Listing:
     """Every file of the folder whose name may be a note's, by path; the manifest first."""
     paths, passed_over = walk_files(source.path, source.files)

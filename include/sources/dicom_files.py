@@ -53,6 +53,13 @@ def read_options(entry: dict, where: str, folder: Path, complaints: Complaints) 
     return system
 
 
+def patient_id(known_as: str) -> str:
+    """What records call a person whom headers know as ``number``, or ``issuer^number``."""
+    from include.sources.dicom_study import id_of_number
+
+    return id_of_number(known_as)
+
+
 def list_files(source: Source) -> Listing:
     """Every file of the folder but directories of media (DICOMDIR): instances often have names without an extension."""
     paths, passed_over = walk_files(source.path, source.files)

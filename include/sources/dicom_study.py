@@ -91,7 +91,7 @@ class Facts:
         """What the source's person is called in references: its number with who issued it; the study where it has none."""
         number = self.text("PatientID")
         if number:
-            return quote(f"{self._issuer}^{number}" if self._issuer else number, safe="")[:255]
+            return id_of_number(f"{self._issuer}^{number}" if self._issuer else number)
         has_identity = any(self.text(name).strip("^ ") for name in ("PatientName", "PatientBirthDate"))
         return f"study-{self.text('StudyInstanceUID')}" if has_identity else None
 
@@ -104,6 +104,11 @@ class Facts:
         """The OID or other universal id of who issued the patient's number; '' where not told."""
         items = self.said.get("IssuerOfPatientIDQualifiersSequence") or ({},)
         return items[0].get("UniversalEntityID", "") if isinstance(items[0], dict) else ""
+
+
+def id_of_number(number: str) -> str:
+    """A patient's number, ``issuer^number`` where it names an issuer, as an id."""
+    return quote(number, safe="")[:255]
 
 
 def read_facts(header: Header, zone: ZoneInfo, default_system: str = "") -> Facts:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pyrage
@@ -12,13 +14,12 @@ import pyrage
 from include.intake.promote import promote_batch
 from include.landing.catalogue import object_key
 from include.landing.object_store import open_store
+from include.lifecycle import desk_erasure
 from include.lifecycle.erase import erase_person
 from include.lifecycle.work import open_work
 from include.live import landing
 from include.live.__main__ import landing_recipient
 from include.privacy.keyring import load_keyring
-from include.privacy.tokens import Tokeniser
-from include.sources.hl7v2.context import make_id
 from include.warehouse.connect import connect
 from tests.deliveries import Delivery
 from tests.hl7v2_messages import admit, results
@@ -65,15 +66,16 @@ def leave_an_upload_uncatalogued(feed: Feed) -> None:
             landing._upload(open_store(feed.settings), feed.settings.bucket_landing, key, content, keyring)
 
 
-def test_what_waits_about_an_erased_person_is_emptied_and_the_others_land(fresh_hot, tmp_path):
+def test_what_waits_about_an_erased_person_is_emptied_and_the_others_land(fresh_hot, tmp_path, monkeypatch, capsys):
     feed = Feed(fresh_hot, tmp_path)
     put(feed, admit(1, "A1"), admit(2, "A2"))
     delivery = take_in(feed, NIGHT)
     put(feed, admit(1, "B1", "A03"), results(2, "B2"), results(1, "B3"), UNREADABLE)
     leave_an_upload_uncatalogued(feed)
     assert any("PID|1||P1^" in text and "B3" in text for text in landed_text(delivery).values())
-    known_as = make_id("Patient", ("P1", "GHH"))
-    token = Tokeniser(load_keyring(feed.settings.keyring_dir).token_key).id_token(feed.name, "Patient", known_as)
+    monkeypatch.setattr("sys.stdin", io.StringIO("P1^^^GHH^MR\n"))
+    assert desk_erasure._token(SimpleNamespace(source=feed.name), feed.settings) == 0
+    token = capsys.readouterr().out.strip()
     with open_work(NIGHT, feed.settings) as work:
         erasure = erase_person(work, UUID(token), **TWO)
         ((counts,),) = work.hot.execute(

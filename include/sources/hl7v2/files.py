@@ -83,6 +83,13 @@ def _is_codec(name: object) -> bool:
         return False
 
 
+def patient_id(known_as: str) -> str:
+    """What records call a person whom messages know as ``number^^^authority^type``. Raises ValueError where that is no number."""
+    from include.sources.hl7v2.patients import patient_id as of_number
+
+    return of_number(known_as)
+
+
 def list_files(source: Source) -> Listing:
     """Every file of the folder whose name may be one of messages (.hl7, .txt, .dat, … or without an ending), by path."""
     paths, passed_over = walk_files(source.path, source.files)

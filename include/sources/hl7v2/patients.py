@@ -54,6 +54,14 @@ def read_pid(ctx: Context, f: list[str]) -> None:
         ctx.delete(ctx.patient)
 
 
+def patient_id(value: str) -> str:
+    """The id of the person of a CX, such as ``4711^^^GHH^MR``. Raises ValueError where it holds no number."""
+    key = _patient_key(value)
+    if key is None:
+        raise ValueError("no number")
+    return make_id("Patient", key)
+
+
 def _patient_key(value: str) -> tuple[str, str] | None:
     """Number and authority of the identifier that a source knows its patients by: its own record number before others'."""
     found = [(parts(each, 5), place) for place, each in enumerate(repeats(value))]
