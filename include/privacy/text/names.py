@@ -84,11 +84,9 @@ def find_names(note: Note, lexicon: Lexicon) -> Iterator[Span]:
 _PATIENT_SMALL = re.compile(
     r"\b(?:pt|patient|client|resident|by|for|from|with|hi|dear) (?:is |named |name |mr |ms |mrs |dr )?([a-z]{3,15})(?: [a-z]\.?)? ([a-z]{3,20})\b"
 )
-_ALONE_SMALL = re.compile(
-    r"\b(?:pt|patient|pt\.) ([a-z]{4,15})\b(?= (?:c/o|reports?|states?|denies|is|was|has|presents?|admits|seen|aware|here|came|to)\b|[,.;])"
-)
 _SUBJECT_SMALL = re.compile(
-    r"(?:^|[.!?] |\n)([a-z]{3,15})(?: [a-z]\.?)? ([a-z][a-z'’-]{1,20})(?=,? (?:is|was) an? |,? (?:a |an )?\d{1,3}[- ]?(?:y\b|yo\b|y/o|year|f\b|m\b))"
+    r"^([a-z]{3,15})(?: [a-z]\.?)? ([a-z][a-z'’-]{1,20})(?=,? (?:is|was) an? |,? (?:a |an )?\d{1,3}[- ]?(?:y\b|yo\b|y/o|year|f\b|m\b))",
+    re.MULTILINE,
 )
 _SAID_SMALL = re.compile(
     r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
@@ -110,9 +108,6 @@ def find_small_names(text: str, lexicon: Lexicon) -> Iterator[Span]:
     for found in _SUBJECT_SMALL.finditer(text):
         if "G" in lexicon.names.get(found[1], "") and not {found[1], found[2]} & FUNCTION_WORDS:
             yield Span(found.start(1), found.end(2), NAME, 6)
-    for found in _ALONE_SMALL.finditer(text):
-        if found[1] in lexicon.names and found[1] not in FUNCTION_WORDS and not lexicon.knows(found[1]):
-            yield Span(*found.span(1), NAME, 5)
     if "name" not in text and "Name" not in text and "calls me" not in text:
         return
     for found in _SAID_SMALL.finditer(text):
@@ -163,7 +158,12 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     told -= FUNCTION_WORDS
     for index in note.marked:
         kind = note.kinds[index]
-        if kind & lex.CAP and not covered[note.starts[index]] and _is_given_after(note, index, ends):
+        is_open = kind & lex.CAP and not covered[note.starts[index]]
+        if (
+            is_open
+            and "," in note.text[max(0, note.starts[index] - 2) : note.starts[index]]
+            and _is_given_after(note, index, ends)
+        ):
             yield Span(note.starts[index - 1], note.ends[index], NAME, 5)
             continue
         if (
@@ -172,7 +172,7 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
             or kind & (lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY)
         ):
             continue
-        if _is_family_first(note, index, starts):
+        if note.text[note.ends[index] : note.ends[index] + 1] == "," and _is_family_first(note, index, starts):
             yield Span(note.starts[index], note.ends[index + 1], NAME, 5)
             continue
         is_told = note.words[index].lower() in told and not (kind & lex.UPPER and not kind & lex.NAMES)
@@ -373,6 +373,7 @@ def _small(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
         is_pair = len(low) == 3 and "G" in said and stop > index  # eva kleist
         if (
             is_pair
+            or (len(low) > 3 and _is_patient(note, index))
             or len(low) > 3
             and (
                 "G" in said
@@ -382,6 +383,17 @@ def _small(note: Note, lexicon: Lexicon, index: int) -> Iterator[Span]:
             )
         ):
             yield Span(note.starts[index], note.ends[stop], NAME, 4)
+
+
+_OF_PATIENT = re.compile(
+    r" (?:c/o|reports?|states?|denies|is|was|has|presents?|admits|seen|aware|here|came|to)\b|[,.;]"
+)
+
+
+def _is_patient(note: Note, index: int) -> bool:
+    """'pt spearing c/o nausea'."""
+    is_told = index > 0 and note.words[index - 1].lower() in ("pt", "patient") and note.before(index) in (" ", ". ")
+    return is_told and _OF_PATIENT.match(note.text, note.ends[index]) is not None
 
 
 def _small_end(note: Note, lexicon: Lexicon, index: int) -> int:

@@ -246,7 +246,8 @@ def _cue(text: str, start: int) -> str | None:
     return found.lastgroup if found else None
 
 
-_APART = re.compile(r"(?<![\d-])\d{3} [-–] \d{3} [-–] \d{4}(?!\d)")
+_APART = re.compile(r" [-–] \d{3} [-–] \d{4}(?!\d)")
+_THREE = re.compile(r"(?<![\d-])\d{3}$")
 _MASKED = re.compile(r"(?<![\w*])\*{3}-\*{2}-\d{4}(?!\d)")
 _PLATE = re.compile(
     r"\b(?i:plates?|tag)\b(?: (?i:no|number|is|#)(?![a-z]))?[\s#:.]{1,3}((?=[A-Z -]*\d)[A-Z0-9]{2,4}[ -]?[A-Z0-9]{2,5})\b"
@@ -256,22 +257,31 @@ _DONATION = re.compile(r"\b[A-Z]\d{4} ?\d{2} ?\d{6}\b")  # ISBT 128 donation ide
 _USER = re.compile(
     r"\b(?:user(?: ?name| ?id)?|login|logon)\s?[:=]?\s(?=[\w.-]*\d)(?=[\w.-]*[a-z])([\w.-]{4,30}\w)", re.IGNORECASE
 )
-_ACCESSION = re.compile(r"\b\d{2,4}:[A-Z]{1,3}\d{4,8}[A-Z]?\b")
+_ACCESSION = re.compile(r":[A-Z]{1,3}\d{4,8}[A-Z]?\b")
+_YEAR_OR_DAY = re.compile(r"(?<!\w)\d{2,4}$")
+
+
+def _led_by(lead: re.Pattern, rest: re.Pattern, text: str, label: str) -> Iterator[Span]:
+    """What begins with digits before a rare sign: the sign is looked for first, because digits are everywhere."""
+    for found in rest.finditer(text):
+        before = lead.search(text, max(0, found.start() - 6), found.start())
+        if before:
+            yield Span(before.start(), found.end(), label, 8)
 
 
 def find_coded(text: str) -> Iterator[Span]:
     """Numbers with letters inside: bank accounts, vehicles, laboratories' accession numbers."""
     if ":" in text:
-        yield from (Span(*each.span(), ID, 8) for each in _ACCESSION.finditer(text))
+        yield from _led_by(_YEAR_OR_DAY, _ACCESSION, text, ID)
     if " - " in text or " – " in text:
-        yield from (Span(*each.span(), PHONE, 8) for each in _APART.finditer(text))
+        yield from _led_by(_THREE, _APART, text, PHONE)
     if "**-" in text:
         yield from (Span(*each.span(), SSN, 8) for each in _MASKED.finditer(text))
-    if "late" in text or "tag" in text or "Tag" in text or "PLATE" in text:
+    if any(word in text for word in ("plate", "Plate", "PLATE", " tag ", " tag:", "Tag")):
         yield from (Span(*each.span(1), VEHICLE, 8) for each in _PLATE.finditer(text))
     if "(01)" in text:
         yield from (Span(*each.span(), DEVICE, 9) for each in _UDI.finditer(text))
-    if "unit" in text or "blood" in text or "transfus" in text:
+    if "transfus" in text or "blood unit" in text or "onor" in text or "onation" in text:
         yield from (Span(*each.span(), ID, 8) for each in _DONATION.finditer(text))
     if "user" in text or "User" in text or "USER" in text or "ogin" in text or "ogon" in text:
         yield from (Span(*each.span(1), ID, 6) for each in _USER.finditer(text))

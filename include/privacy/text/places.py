@@ -181,6 +181,8 @@ def find_places(note: Note, lexicon: Lexicon) -> Iterator[Span]:
             yield from _company(note, index)
         if kind & lex.PLACE:
             yield from _town(note, lexicon, index)
+        if kind & lex.DIGIT and len(word) == 3 and word[1].isalpha():
+            yield from _postcode(note, index)
         if kind & lex.CAP:
             low = word.lower()
             if word in _KNOWN_WORDS:
@@ -561,14 +563,19 @@ _RURAL = re.compile(r"\b(?:R\.?R\.?|HC|HCR|Rural Route|Star Route) ?#?\d{1,3},? 
 
 
 def _more_places(text: str) -> Iterator[Span]:
-    """Counties, rural routes, and postal codes of Britain and Canada after a town."""
+    """Counties and rural routes."""
     if "County" in text or "Township" in text or "Parish" in text:
         yield from (Span(*found.span(), LOCATION, 6) for found in _COUNTY.finditer(text))
     if "Box" in text or "BOX" in text:
         yield from (_extend(text, Span(*found.span(), LOCATION, 7)) for found in _RURAL.finditer(text))
-    for found in _POSTCODE.finditer(text):
-        if _TOWN_BEFORE.search(text, max(0, found.start() - 24), found.start()):
-            yield Span(*found.span(), LOCATION, 6)
+
+
+def _postcode(note: Note, index: int) -> Iterator[Span]:
+    """MK9 3BZ, K1A 0B1 after a town; ``index`` is of its second half."""
+    start = note.starts[index - 1] if index else note.starts[index]
+    found = _POSTCODE.match(note.text, start)
+    if found and _TOWN_BEFORE.search(note.text, max(0, start - 24), start):
+        yield Span(*found.span(), LOCATION, 6)
 
 
 _SMALL_STREET = re.compile(
