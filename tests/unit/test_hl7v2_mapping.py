@@ -598,3 +598,10 @@ def people(content: bytes) -> list[tuple[dict, bool]]:
         for item in read(SOURCE, content)
         if isinstance(item, Document) and item.resource["resourceType"] == "Patient"
     ]
+
+
+def test_a_device_that_took_part_is_the_result_s_and_the_rest_of_its_role_is_counted():
+    items = read(SOURCE, message("ORU^R01", "OBX|1|NM|1^x||1", "PRT|1|AD||EQUIP^Equipment^HL70912||||||SCOPE7"))
+    assert one(items, "Observation")["device"]["display"] == "SCOPE7"
+    counted = [item.names for item in items if isinstance(item, Notice)]
+    assert ("PRT.4",) in counted and ("PRT.10",) not in counted

@@ -11,10 +11,12 @@ from include.privacy.text.contacts import find_contacts
 from include.privacy.text.dates import find_dates
 from include.privacy.text.known import Known, find_known
 from include.privacy.text.lexicon import load_lexicon
-from include.privacy.text.names import find_again, find_names, find_small_names
+from include.privacy.text.names import find_names
+from include.privacy.text.names_again import find_again
 from include.privacy.text.numbers import find_coded, find_numbers
 from include.privacy.text.places import find_places
 from include.privacy.text.reading import read_note
+from include.privacy.text.small_names import find_small_names
 from include.privacy.text.spans import Span, join
 
 

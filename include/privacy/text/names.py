@@ -13,7 +13,8 @@ from include.privacy.text import lexicon as lex
 from include.privacy.text.lexicon import Lexicon
 from include.privacy.text.reading import Note
 from include.privacy.text.spans import LOCATION, NAME, ORGANIZATION, Span
-from include.privacy.text.vocabulary import EPONYM_NOUNS, FUNCTION_WORDS, TERM_AFTER, words
+from include.privacy.text.terms import DOSE, IS_COLON, TWO_EPONYMS, is_term
+from include.privacy.text.vocabulary import FUNCTION_WORDS
 
 _JOINS = re.compile(r" {1,2}|\. ?|[-‐–] ?| ?\n ?|['’]")  # what may stand between two parts of a name
 _COMMA = re.compile(r", {0,2}$")
@@ -44,10 +45,6 @@ _COMPANY_CUE = re.compile(
     r"\b(?:works? (?:at|for)|worked (?:at|for)|working (?:at|for)|employed (?:by|at)|employer:?|job at|hired by|retired from|company|firm)\s(?:the\s)?$",
     re.IGNORECASE,
 )
-_DOSE = re.compile(
-    r"[ \t-]{0,2}(?:\d+(?:[.,/]\d+)?\s?(?:mg|mcg|µg|ml|g\b|gm|units?|%|meq|iu|tab|cap|puff|cc|mm|cm|french|fr\b|gauge|ga\b|-0\b)|tabs?\b|tablets?|caps?\b|capsules?|[®™]|\d-0\b|#\d)",
-    re.IGNORECASE,
-)
 _VERB_AFTER = re.compile(
     r"(?:'s)?,? (?:is|was|has|had|reports?|reported|denies|denied|presents?|presented|states?|stated|says|said|complains?|complained|lives|works|came|comes|went|will|would|did|does|underwent|received|takes|took|called|"
     r"returns?|returned|and (?:his|her)|who|whose|arrived|admits|notes|noted|feels|felt|agrees|agreed|wants|needs|asked|told|tolerated|remains|continues|appears)\b"
@@ -60,7 +57,6 @@ _PER = re.compile(r"\b[Pp]er $")
 _PER_AFTER = re.compile(r"[,.;:)]|['’]s |\s(?:notes?|recs?|recommendations?|request|report)\b")
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\")\]]?\s{1,4}|\n\s*(?:[-*•]\s*|\d{1,2}[.)]\s*)?|[-*•]\s|[\"“(]\s?)$")
 _AFTER_TITLE_SMALL = re.compile(r"\b(?:dr|mr|mrs|ms|miss|prof)\b\.?\s{1,2}$", re.IGNORECASE)
-_IS_COLON = re.compile(r"\s?:")
 
 
 def find_names(note: Note, lexicon: Lexicon) -> Iterator[Span]:
@@ -79,164 +75,6 @@ def find_names(note: Note, lexicon: Lexicon) -> Iterator[Span]:
         if kind & lex.NAMES or kind & lex.TITLE:
             yield from _small(note, lexicon, first)
         place += 1
-
-
-_PATIENT_SMALL = re.compile(
-    r"\b(?:pt|patient|client|resident|by|for|from|with|hi|dear) (?:is |named |name |mr |ms |mrs |dr )?([a-z]{3,15})(?: [a-z]\.?)? ([a-z]{3,20})\b"
-)
-_SUBJECT_SMALL = re.compile(
-    r"^([a-z]{3,15})(?: [a-z]\.?)? ([a-z][a-z'’-]{1,20})(?=,? (?:is|was) an? |,? (?:a |an )?\d{1,3}[- ]?(?:y\b|yo\b|y/o|year|f\b|m\b))",
-    re.MULTILINE,
-)
-_SAID_SMALL = re.compile(
-    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
-    re.IGNORECASE,
-)
-
-
-def find_small_names(text: str, lexicon: Lexicon) -> Iterator[Span]:
-    """'her maiden name is nyberg', 'name: hyuuma t. maida': words written small that are none, after words that say so."""
-    for found in _PATIENT_SMALL.finditer(text):
-        first, family = lexicon.names.get(found[1], ""), found[2]
-        if (
-            "G" in first
-            and found[1] not in FUNCTION_WORDS
-            and family not in FUNCTION_WORDS
-            and ("F" in lexicon.names.get(family, "") or not lexicon.knows(family))
-        ):
-            yield Span(found.start(1), found.end(2), NAME, 6)
-    for found in _SUBJECT_SMALL.finditer(text):
-        if "G" in lexicon.names.get(found[1], "") and not {found[1], found[2]} & FUNCTION_WORDS:
-            yield Span(found.start(1), found.end(2), NAME, 6)
-    if "name" not in text and "Name" not in text and "calls me" not in text:
-        return
-    for found in _SAID_SMALL.finditer(text):
-        start, end = found.span(1)
-        stop = start
-        for word in re.finditer(r"[\w'’-]+", found[1]):
-            low = word[0].lower()
-            is_name = low in lexicon.names or not lexicon.knows(low) or (len(low) == 1 and stop > start)
-            if low in FUNCTION_WORDS or not is_name:
-                break
-            stop = start + word.end()
-        if (
-            stop > start
-            and text[start:stop].islower()
-            and (
-                lex.fold(text[start:stop].split()[0]) in lexicon.names or not lexicon.knows(text[start:stop].split()[0])
-            )
-        ):
-            yield Span(start, stop, NAME, 6)
-
-
-_LIST_GAP = re.compile(r"(?:,|,? and|,? or| &|/) ?$")
-_ARTICLE = words("a an the each per no any using with via of")
-
-
-def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
-    """Names that are also words, where the text itself named the person elsewhere or lists them beside a name.
-
-    'Mr. Graves … Graves was seen', 'Morrison, Rogers and Torres'.
-    """
-    names = [span for span in found if span.label == NAME]
-    if not names:
-        return
-    starts = {span.start for span in names if span.weight >= 5}
-    ends = {span.end: span.weight for span in names if span.weight >= 5}
-    covered = bytearray(len(note.text) + 1)
-    for span in names:
-        covered[span.start : span.end] = b"\1" * (span.end - span.start)
-    told: set[str] = set()
-    for index in note.marked:
-        if (
-            covered[note.starts[index]]
-            and note.kinds[index] & lex.CAP
-            and len(note.words[index]) > 2
-            and not note.kinds[index] & lex.TITLE
-        ):
-            told.add(note.words[index].lower())
-    told -= FUNCTION_WORDS
-    for index in note.marked:
-        kind = note.kinds[index]
-        is_open = kind & lex.CAP and not covered[note.starts[index]]
-        if (
-            is_open
-            and "," in note.text[max(0, note.starts[index] - 2) : note.starts[index]]
-            and _is_given_after(note, index, ends)
-        ):
-            yield Span(note.starts[index - 1], note.ends[index], NAME, 5)
-            continue
-        if (
-            not kind & lex.CAP
-            or covered[note.starts[index]]
-            or kind & (lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY)
-        ):
-            continue
-        if note.text[note.ends[index] : note.ends[index] + 1] == "," and _is_family_first(note, index, starts):
-            yield Span(note.starts[index], note.ends[index + 1], NAME, 5)
-            continue
-        is_told = note.words[index].lower() in told and not (kind & lex.UPPER and not kind & lex.NAMES)
-        if not (
-            is_told
-            or (
-                kind & lex.COMMON
-                and kind & lex.NAMES
-                and not kind & lex.UPPER
-                and _is_listed(note, index, starts, ends)
-            )
-        ):
-            continue
-        after = note.text[note.ends[index] : note.ends[index] + 20]
-        following = note.words[index + 1].lower() if index + 1 < len(note.words) else ""
-        if kind & lex.WORD and following in TERM_AFTER:
-            continue
-        if (
-            not _is_term(note, index, index)
-            and not (_IS_COLON.match(after) and not kind & lex.NAMES)
-            and not _DOSE.match(after)
-        ):
-            yield Span(note.starts[index], note.ends[index], NAME, 4)
-
-
-def _is_family_first(note: Note, index: int, starts: set[int]) -> bool:
-    """JOHNSON, TYRONE: a family name, a comma, and a name that begins with a given one."""
-    kind = note.kinds[index]
-    is_unknown = len(note.words[index]) > (4 if kind & lex.UPPER else 2) and not kind & (
-        lex.WORD | lex.CLINICAL | lex.PLACE | lex.vocabulary.ROLE_BITS
-    )
-    if not (kind & lex.FAMILY or is_unknown) or index + 1 >= len(note.words) or note.gap(index) not in (", ", ","):
-        return False
-    return note.starts[index + 1] in starts and bool(note.kinds[index + 1] & lex.GIVEN)
-
-
-def _is_given_after(note: Note, index: int, ends: dict[int, int]) -> bool:
-    """NIELSEN, JEAN; Name: Dias, Jan: a given name after a family name and a comma, though it is a word, a month or a land."""
-    if not index or note.gap(index - 1) not in (", ", ",") or note.ends[index - 1] not in ends:
-        return False
-    kind = note.kinds[index]
-    if not kind & lex.GIVEN or kind & lex.CREDENTIAL or note.words[index].lower() in FUNCTION_WORDS:
-        return False
-    are_capitals = bool(kind & note.kinds[index - 1] & lex.UPPER) and len(note.words[index]) > 2
-    return are_capitals or ends[note.ends[index - 1]] >= 8
-
-
-def _is_listed(note: Note, index: int, starts: set[int], ends: dict[int, int]) -> bool:
-    """Beside a name, with a comma or 'and' between."""
-    text = note.text
-    if index + 1 < len(note.words):
-        following = index + 1 if note.words[index + 1] not in ("and", "or") else index + 2
-        if (
-            following < len(note.words)
-            and note.starts[following] in starts
-            and _LIST_GAP.fullmatch(text[note.ends[index] : note.starts[following]].rstrip())
-        ):
-            return True
-    previous = index - 1 if index and note.words[index - 1] not in ("and", "or") else index - 2
-    return (
-        previous >= 0
-        and note.ends[previous] in ends
-        and _LIST_GAP.fullmatch(text[note.ends[previous] : note.starts[index]].rstrip()) is not None
-    )
 
 
 def _mostly_capitals(note: Note) -> bool:
@@ -429,7 +267,7 @@ def _judge_part(note: Note, lexicon: Lexicon, first: int, last: int, before: str
     is_said = False
     if not is_labelled and (strength[0] >= WEAK or last > first):
         is_labelled = is_said = _SAYS_NAME.search(before) is not None
-    if is_labelled and note.words[first].lower() not in FUNCTION_WORDS and not _IS_COLON.match(after):
+    if is_labelled and note.words[first].lower() not in FUNCTION_WORDS and not IS_COLON.match(after):
         stop = _label_end(note, first, last, strength, may_be_words=is_said and last > first)
         if stop >= first:
             yield Span(note.starts[first], _with_stop(note, stop), NAME, 8)
@@ -447,51 +285,8 @@ def _judge_part(note: Note, lexicon: Lexicon, first: int, last: int, before: str
     yield from _name_spans(note, lexicon, first, strength, is_shouted)
 
 
-_TWO_EPONYMS = frozenset(
-    {
-        ("jackson", "pratt"),
-        ("grey", "turner"),
-        ("marie", "tooth"),
-        ("lou", "gehrig"),
-        ("stevens", "johnson"),
-        ("mary", "joseph"),
-        ("pierre", "robin"),
-        ("treacher", "collins"),
-        ("fitz", "hugh"),
-        ("hugh", "curtis"),
-        ("arnold", "chiari"),
-        ("bard", "parker"),
-        ("carter", "thompson"),
-        ("henry", "ford"),
-        ("whitmore", "jewett"),
-        ("austin", "flint"),
-        ("graham", "steell"),
-        ("wolff", "parkinson"),
-        ("parkinson", "white"),
-        ("christmas", "tree"),
-        ("ray", "tec"),
-        ("allen", "test"),
-        ("reed", "sternberg"),
-        ("mcgill", "pain"),
-        ("z", "pak"),
-        ("ann", "arbor"),
-        ("kaplan", "meier"),
-        ("holt", "oram"),
-        ("lesch", "nyhan"),
-        ("martin", "gruber"),
-        ("watson", "schwartz"),
-        ("bence", "jones"),
-        ("howell", "jolly"),
-        ("russell", "silver"),
-        ("nance", "horan"),
-        ("landry", "guillain"),
-        ("simmonds", "sheehan"),
-        ("levine", "harvey"),
-    }
-)
 _NUMBERED = re.compile(r"[A-ZÀ-Þ][^\W\d_A-Z][^\W\d_]*\d{2,4}")
 _NO_VOWEL = re.compile(r"[^aeiouyAEIOUY]{2,5}", re.ASCII)  # Mgmt, Hgb: an abbreviation
-_ROMAN = re.compile(r"I{2,3}[abc]?|I?V[abc]?|VI{1,3}")
 STRONG, MAYBE, WEAK, NEVER = 3, 2, 1, 0  # a name; one beside others; a part of one; not one
 
 
@@ -589,12 +384,12 @@ def _spread(note: Note, first: int, strength: list[int]) -> None:
             and kinds[place + 1] & lex.FAMILY
         ):
             pair = (note.words[first + place].lower(), note.words[first + place + 1].lower())
-            is_term = (
-                pair in _TWO_EPONYMS
+            is_eponym = (
+                pair in TWO_EPONYMS
                 or (kinds[place] & kinds[place + 1] & lex.CLINICAL and not kinds[place] & lex.FIRST)
                 or kinds[place] & lex.FACILITY
             )
-            if not is_term and _same_line(note, first + place):
+            if not is_eponym and _same_line(note, first + place):
                 strength[place] = strength[place + 1] = STRONG
         if (
             kinds[place] & lex.GIVEN
@@ -678,35 +473,11 @@ def _name_spans(note: Note, lexicon: Lexicon, first: int, strength: list[int], i
             stop += 1
         index, end = first + place, first + stop
         is_name = (
-            not _is_term(note, index, end)
-            if strength[place] == STRONG
-            else _alone_is_name(note, index, end, is_shouted)
+            not is_term(note, index, end) if strength[place] == STRONG else _alone_is_name(note, index, end, is_shouted)
         )
         if is_name:
             yield Span(note.starts[index], _with_stop(note, end), _class_of(note, index, end), 5)
         place = stop + 1
-
-
-def _is_term(note: Note, first: int, last: int) -> bool:
-    """An unknown capitalised word that the words around make a medicine, an instrument or an eponym."""
-    if last > first + 2:
-        return False
-    after = note.text[note.ends[last] : note.ends[last] + 20]
-    kinds = note.kinds[first : last + 1]
-    if _DOSE.match(after):
-        return not any(kind & lex.COMMON for kind in kinds)
-    if last == first + 1 and (note.words[first].lower(), note.words[last].lower()) in _TWO_EPONYMS:
-        return True
-    following = (
-        note.words[last + 1].lower()
-        if last + 1 < len(note.words) and note.before(last + 1) in (" ", "-", "'s ", "’s ")
-        else ""
-    )
-    if following and _ROMAN.fullmatch(note.words[last + 1]):
-        return not kinds[0] & lex.FIRST  # Rome IV; not John III
-    if following in EPONYM_NOUNS or (note.words[last].lower(), following) in _TWO_EPONYMS:
-        return not (last > first and kinds[0] & lex.GIVEN and kinds[0] & lex.COMMON)
-    return False
 
 
 def _alone_is_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
@@ -717,14 +488,14 @@ def _alone_is_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
     if kind & lex.UPPER and (not is_shouted or len(word) < 5):
         return False
     if (
-        _IS_COLON.match(after)
+        IS_COLON.match(after)
         and kind & lex.FIRST
         and not kind & lex.CLINICAL
         and re.match(r"\s?: ?[\"“A-Z]", after)
         and (before == "" or before[-1:] in '\n"“')
     ):
         return True  # a speaker
-    if _is_term(note, first, last) or _IS_COLON.match(after) or _DOSE.match(after):
+    if is_term(note, first, last) or IS_COLON.match(after) or DOSE.match(after):
         return False
     if not kind & lex.COMMON:
         return False

@@ -17,14 +17,14 @@ def read_ft1(ctx: Context, f: list[str]) -> None:
         ctx.leave(f)
         return
     code = ctx.concept(f[7]) or ctx.concept(f[25])
+    if not code:
+        ctx.leave(f)
+        return
     if f[7] and f[25] and ctx.concept(f[7]) != ctx.concept(f[25]):
         ctx.unmapped["FT1.25"] += 1
     price = _money(f[11]) or _money(f[12])
     if f[11] and f[12]:
         ctx.unmapped["FT1.12"] += 1
-    if not code:
-        ctx.leave(f)
-        return
     visit = ctx.visit["reference"] if ctx.visit else ""
     key = ("ft1", ctx.patient_id, f[2] or f"{visit} {f[4]} {f[7] or f[25]}")
     ctx.make(

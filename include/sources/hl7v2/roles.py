@@ -19,6 +19,7 @@ FIELDS = {
     "ROL": {1, 2, 3, 4, 5, 6, 9, 12, 13, 14},
     "PRT": {1, 2, 4, 5, 6, 8, 9, 10, 11, 12, 15, 16},
 }
+_OF_DEVICE = frozenset({10, 16})
 _GENERAL = frozenset({"PP", "FHCP"})  # primary care provider, family health care professional (tables 0443 and 0912)
 _ORDERING = frozenset({"OP", "OR"})
 _ENDS = frozenset({"D", "DE"})
@@ -83,12 +84,8 @@ def read_prt(ctx: Context, f: list[str]) -> None:
     takes_device = bool(device) and ctx.noted is not None and ctx.noted["resourceType"] == "Observation"
     if takes_device:
         ctx.noted.setdefault("device", device)
-    if not is_taken and not takes_device:
-        ctx.leave(f)
-        return
-    for number, is_left in ((10, not takes_device), (16, not takes_device)):
-        if f[number] and is_left:
-            ctx.unmapped[f"PRT.{number}"] += 1
+    left = (frozenset() if is_taken else FIELDS["PRT"] - _OF_DEVICE) | (frozenset() if takes_device else _OF_DEVICE)
+    ctx.leave(f, frozenset(left))
 
 
 def give_waiting(ctx: Context) -> None:
