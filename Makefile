@@ -124,10 +124,10 @@ replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or 
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
 .PHONY: check
-check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=] [SET=word=value]
+check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder or sources.yml[:name] [KIND=] [CONTRACT=] [OUT=result.json] [DAY=] [SET="word=value; word=value"]
 	@$(PY) -m include.local_stack up >/dev/null
 	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
-		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY)) $(foreach word,$(SET),--set "$(word)")
+		$(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY)) $(if $(SET),--set "$(SET)")
 
 .PHONY: checks
 checks: $(STAMP) ## every check there is, with its threshold and its place in Kahn's framework

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from include.sources.registry import Source, SourcesError, find_source, kinds, l
 def find(asked: str, kind: str | None = None, contract: str | None = None, words: Sequence[str] = ()) -> Source:
     """The source to check: ``sources.yml``, ``sources.yml:name`` or a folder (with its kind where files do not tell it).
 
-    ``words``: of a folder, what else its entry in a sources.yml would say, each ``word=value``. Raises SourcesError where that is not one source.
+    ``words``: of a folder, what else its entry in a sources.yml would say, each ``word=value``. Raises SourcesError where
+    that is not one source.
     """
     if not asked:
         raise SourcesError(
@@ -66,20 +68,28 @@ def _of_folder(folder: Path, kind: str | None, contract: str | None, words: Sequ
             action="name it: CONTRACT=contract.yml; include/sources/contracts.py lists its words",
         )
     # Declared like any other source, so that every word is checked by the one reader of declarations.
-    entry = {"name": "folder", "kind": kind, "path": str(folder), **dict(map(_said, words))}
+    entry = {"name": "folder", "kind": kind, "path": str(folder), **_said(words)}
     if contract:
         entry["contract"] = str(Path(contract).resolve())
     return make_source(entry, folder.parent, "what SET=word=value says")
 
 
-def _said(word: str) -> tuple[str, Any]:
-    name, _, value = word.partition("=")
+def _said(words: Sequence[str]) -> dict[str, Any]:
+    """Further words of the entry; several in one text are parted by semicolons."""
+    parts = [part for each in words for part in re.split(r";\s*(?=\w+=)", each)]
+    return {name.strip(): _value(name, value) for name, _, value in (part.partition("=") for part in parts)}
+
+
+def _value(name: str, text: str) -> Any:
+    """As YAML reads it; a pattern such as *.txt, which it does not, as it stands."""
     try:
-        return name, yaml.safe_load(value)
+        return yaml.safe_load(text)
     except yaml.YAMLError:
-        raise SourcesError(
-            found=f"SET={name}=… is not YAML", expected="word=value", action="put the value in quotation marks"
-        ) from None
+        if text.lstrip()[:1] in ("{", "["):
+            raise SourcesError(
+                found=f"SET={name}=… is not YAML", expected="word=value", action="close the brackets"
+            ) from None
+        return text.strip()
 
 
 # Kinds by the endings of their files, the most telling first; packed or not.
