@@ -31,7 +31,7 @@ def test_what_cannot_be_checked_is_told_with_what_to_say_instead(tmp_path: Path)
     assert "'patient_id' does not say one of" in refusal(str(folder), kind="clinical_notes")
     (folder / "a.txt").write_text("MRN: 1")
     notes = find(str(folder), "clinical_notes", words=["patient_id={header: MRN}; identifier_system=urn:x;files=*.txt"])
-    assert (notes.options.place, notes.options.said, notes.files) == ("header", "MRN", "*.txt")
+    assert (notes.options.place, notes.options.said, notes.files) == ("header", "MRN", ("*.txt",))
     assert "SET=files=… is not YAML" in refusal(str(folder), kind="hl7v2", words=["files=[a"])
 
 
