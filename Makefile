@@ -153,11 +153,11 @@ replay: $(STAMP) ## open refused records or held-back batches again: SOURCE= or 
 		--reason "$(REASON)" --by "$(BY)" $(if $(DO),--do)
 
 .PHONY: check
-check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder, sources.yml[:name], or with its KIND a server or database [KIND=] [CONTRACT=] [SET=word=value] [OUT=result.json] [DAY=]
+check: $(STAMP) ## the whole catalogue of checks on a folder, loading nothing anywhere: SOURCE=folder, sources.yml[:name], or with its KIND a server or database [KIND=] [CONTRACT=] [SET="word=value; word=value"] [OUT=result.json] [DAY=]
 	@: $(call need,SOURCE,make check SOURCE=exports/north OUT=result.json)
 	@$(PY) -m include.local_stack up >/dev/null
 	@$(PY) -m include.quality check --source "$(SOURCE)" $(if $(KIND),--kind $(KIND)) $(if $(CONTRACT),--contract "$(CONTRACT)") \
-		$(foreach word,$(SET),--set "$(word)") $(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
+		$(if $(SET),--set "$(SET)") $(if $(OUT),--out "$(OUT)") $(if $(DAY),--night $(DAY))
 
 .PHONY: checks
 checks: $(STAMP) ## every check there is, with its threshold and its place in Kahn's framework
@@ -175,7 +175,7 @@ metrics: $(STAMP) ## serve the last night's metrics for Prometheus until stopped
 .PHONY: convert
 convert: $(STAMP) ## what a source would load, as files, touching no database: KIND=hl7v2 IN=path OUT=folder CONTRACT= TIMEZONE= SET=word=value
 	@$(PY) -m include.sources.convert --kind "$(KIND)" --in "$(IN)" --out "$(OUT)" $(if $(CONTRACT),--contract "$(CONTRACT)") \
-		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(foreach word,$(SET),--set "$(word)")
+		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(if $(SET),--set "$(SET)")
 
 ##@ Keep
 

@@ -20,6 +20,7 @@ from include.sources.pulling import pull_whole
 from include.sources.registry import Source, SourcesError, kinds, make_source, reader_of
 
 _PASSWORD = re.compile(r"://[^/@]*:[^/@]+@")
+_NEXT_WORD = re.compile(r";\s*(?=\w+=)")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+]*://", re.IGNORECASE)
 
 
@@ -54,20 +55,30 @@ def source_of(
 
 
 def _values(words: Sequence[str]) -> dict[str, Any]:
+    """Further words of the entry; several in one text are parted by semicolons."""
     values = {}
-    for word in words:
+    for word in (part for each in words for part in _NEXT_WORD.split(each)):
         name, sign, value = word.partition("=")
-        try:
-            values[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            sign = ""
         if not sign:
             raise SourcesError(
                 found=f"SET={name}… is no word with its value",
                 expected="SET=word=value, the value as in a sources.yml",
-                action="write it like SET=encoding=cp1252; several with spaces between, in one pair of quotes",
+                action='write it like SET=encoding=cp1252; several as SET="encoding=cp1252; files=*.txt"',
             )
+        values[name.strip()] = _value(name, value)
     return values
+
+
+def _value(name: str, text: str) -> Any:
+    """As YAML reads it; a pattern such as *.txt, which it does not, as it stands."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        if text.lstrip()[:1] in ("{", "["):
+            raise SourcesError(
+                found=f"SET={name}=… is not YAML", expected="word=value", action="close the brackets"
+            ) from None
+        return text.strip()
 
 
 def _of_database_url(entry: dict[str, Any], url: str) -> Source:

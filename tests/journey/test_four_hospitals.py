@@ -42,6 +42,7 @@ def test_four_hospitals_in_one_night(night):
     assert rows["clinical.observations"] > 60_000
 
     _persons_meet(night)
+    _sources_of_one_hospital_agree(night)
     _no_note_of_hospital_c_gives_a_name_away(night)
     _nothing_changes_when_nothing_is_new(night)
 
@@ -59,6 +60,18 @@ def _persons_meet(settings: Settings) -> None:
         ).fetchone()
     assert both >= 500, f"of 574 patients that come in both forms only {both} met"
     assert people < 574 * 2 + 115 + 13 + 27
+
+
+def _sources_of_one_hospital_agree(settings: Settings) -> None:
+    """hospital_a's results come twice, as FHIR and as tables: that is what accuracy is told from."""
+    with connect("checker", "hot", settings) as books:
+        rows = books.execute(
+            """select source, tested, failed from quality.check_result where night = %s and source like 'hospital_a%%'
+               and instance = 'Observation.agreesWithOtherSources.value'""",
+            [NIGHT],
+        ).fetchall()
+    assert {source for source, *_ in rows} == {"hospital_a", "hospital_a_tables"}
+    assert all(tested > 10_000 and failed < 10 for _, tested, failed in rows)
 
 
 def _no_note_of_hospital_c_gives_a_name_away(settings: Settings) -> None:
