@@ -148,8 +148,7 @@ def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]
 
     landing keeps versions; archive, audit and backup can lock objects, which a bucket can only learn when it is made.
     """
-    keys = (settings.secret(name) for name in _KEYS)
-    s3 = _client(settings.s3_endpoint, settings.s3_region, *keys)
+    s3 = _client(settings)
     present = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     wanted = {
         settings.bucket_landing: False,
@@ -166,7 +165,11 @@ def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]
     return [name for name in wanted if name not in present]
 
 
-def _client(endpoint: str, region: str, access_key: str, secret_key: str):
+def _client(settings: Settings):
+    return _open(settings.s3_endpoint, settings.s3_region, *(settings.secret(name) for name in _KEYS))
+
+
+def _open(endpoint: str, region: str, access_key: str, secret_key: str):
     import boto3
     from botocore.config import Config
 
@@ -194,7 +197,7 @@ def _reads_what_it_has(home: Home, ports: dict[str, int]) -> bool:
     """Whether some stored object can be read: until the server knows its volumes again, each read is an InternalError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    s3 = _client(f"http://{LOOPBACK}:{ports['S3']}", "us-east-1", *(read_secret(home, name) for name in _KEYS))
+    s3 = _open(f"http://{LOOPBACK}:{ports['S3']}", "us-east-1", *(read_secret(home, name) for name in _KEYS))
     try:
         for bucket in s3.list_buckets()["Buckets"]:
             listed = s3.list_objects_v2(Bucket=bucket["Name"], MaxKeys=1).get("Contents", ())
