@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from psycopg import sql
 
@@ -268,10 +268,3 @@ def _not_saved(settings: Settings, manifest: Manifest) -> dict[str, object]:
             "select count(*) from intake.live where sealed is not null and received_at > %s", [manifest.holds_until]
         ).fetchone()[0]
     return {"passed": True, "as_of": manifest.holds_until, "acts": acts, "live_messages": messages}
-
-
-def drill_of(settings: Settings, drill_id: UUID) -> dict | None:
-    """A drill's checks from the books."""
-    with connect("privacy_officer", settings=settings) as hot:
-        row = hot.execute("select checks from lifecycle.restore_drill where drill_id = %s", [drill_id]).fetchone()
-    return row and row[0]

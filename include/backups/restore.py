@@ -13,7 +13,6 @@ import tarfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -248,8 +247,3 @@ def _open(server: psycopg.Connection, manifest: Manifest) -> None:
         who = sql.SQL("public") if grantee == "public" else sql.Identifier(grantee)
         server.execute(sql.SQL("grant {} on database {} to {}").format(sql.SQL(privilege), name, who))
     server.execute(sql.SQL("alter database {} connection limit -1").format(name))
-
-
-def erased_people(source: Settings) -> list[UUID]:
-    """Every token that the ledger says was erased."""
-    return [token for entry in read_ledger(source) for token in entry.tokens]

@@ -26,8 +26,6 @@ from include.quality.batches import Batch
 from include.quality.counting import ClassCount
 from include.quality.policy import QualityPolicy, load_quality_policy
 from include.quality.rules import DIMENSIONS, Rule
-from include.settings import Settings
-from include.warehouse.connect import connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +147,6 @@ def record_dimensions(
             "insert into quality.dimension_count values (%s, %s, %s, %s, %s)",
             [(batch.batch_id, *key, *numbers) for key, numbers in sorted(sums.items())],
         )
-
-
-def score_batch(batch_id: str, settings: Settings | None = None) -> list[Score]:
-    """The scores of one batch, a data class each; empty where nothing was judged."""
-    with connect("checker", "hot", settings) as books:
-        counts = books.execute(
-            "select data_class, dimension, tested, failed from quality.dimension_count where batch_id = %s", [batch_id]
-        ).fetchall()
-        state = books.execute(
-            """select s.age_days, s.max_age_days from lifecycle.batch b
-               join lifecycle.source_state s on (s.night, s.source) = (b.night, b.source) where b.batch_id = %s""",
-            [batch_id],
-        ).fetchone()
-    return _scores(counts, timeliness(*state) if state else None)
 
 
 def score_source(books: psycopg.Connection, night: date, source: str) -> list[Score]:

@@ -147,14 +147,6 @@ def fetch_note_texts(books: psycopg.Connection, tokeniser: Tokeniser, notes: lis
     return {of_token[token]: text for token, text in rows}
 
 
-def fetch_drift(books: psycopg.Connection, night: date) -> list[dict[str, Any]]:
-    """Return per source whether it was missing or stale, and its drifted columns."""
-    rows = books.execute(
-        "select source, missing, stale, age_days, drift from lifecycle.source_state where night = %s", (night,)
-    ).fetchall()
-    return [dict(zip(("source", "missing", "stale", "age_days", "drift"), row, strict=True)) for row in rows]
-
-
 def fetch_reasons(books: psycopg.Connection, night: date) -> set[tuple[str, str]]:
     """Return why the night is not green as (source, kind as the key calls it); what the key has no word for stays a sentence."""
     row = books.execute("select reasons from lifecycle.night where night = %s", (night,)).fetchone()

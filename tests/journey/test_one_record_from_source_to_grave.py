@@ -52,7 +52,7 @@ def resources(sample: Path, kind: str) -> dict[str, dict]:
     found: dict[str, list[dict]] = {}
     with gzip.open(sample.parent / "north" / "fhir_bulk" / f"{kind}.ndjson.gz") as file:
         for line in file:
-            with suppress(ValueError, KeyError):
+            with suppress(ValueError, KeyError, RecursionError):
                 resource = json.loads(line, parse_float=Decimal)
                 found.setdefault(resource["id"], []).append(resource)
     return {key: versions[0] for key, versions in found.items() if len(versions) == 1}
