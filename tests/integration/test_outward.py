@@ -302,6 +302,8 @@ def test_the_page_and_the_workbench_show_scores_failed_checks_and_who_must_act(n
 
 def _the_workbench_says_who_acts_how_old_and_which_way_it_goes(settings: Settings) -> None:
     with connect("publisher", "warm", settings) as warm:
+        trends = warm.execute("select distinct trend from governance.quarantine_workbench").fetchall()
+        assert trends == [("new",)], "on a first night nothing has grown"
         warm.execute(
             """insert into governance.quarantine select gen_random_uuid(), batch_id, night - 9, source, dataset, place, scope, 5,
                    resource_type, reason_code, found, expected, action, stage, state from governance.quarantine where source = 'north' limit 1"""
