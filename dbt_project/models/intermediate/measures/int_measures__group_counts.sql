@@ -6,7 +6,6 @@
     'sex', 'age_band', 'race_ethnicity', 'language', 'payer', 'zip3', 'gender_identity', 'state', 'rurality', 'svi_quartile',
     'disability'
 ] -%}
-{%- set sums = ['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared'] -%}
 with
 
 membership as (
@@ -48,13 +47,7 @@ counted as (
             strata.stratum,
             'All people'
         ) as subgroups,
-        count(*) as people,
-        count(*) filter (where membership.is_numerator) as people_in_numerator,
-        sum(membership.events)::bigint as events,
-        sum(membership.person_days)::bigint as person_days,
-        sum(membership.events::bigint * membership.events)::bigint as events_squared,
-        sum(membership.events::bigint * membership.person_days)::bigint as events_times_days,
-        sum(membership.person_days::bigint * membership.person_days)::bigint as days_squared
+        {{ sums_of_members('membership') }}
 
     from membership
     inner join groups using (period_kind, period, person_key)
@@ -98,9 +91,7 @@ select
     end
         as subgroup_order,
     subgroup not in ('unknown', 'declined') as is_known_group,
-    {%- for sum in sums %}
-    sum({{ sum }})::bigint as {{ sum }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    {{ sums_of_sums() }}
 
 from counted_in_each
 

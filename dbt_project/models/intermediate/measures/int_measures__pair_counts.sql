@@ -4,7 +4,7 @@
 -#}
 {%- set pairs = policy('equity_pairs') -%}
 {%- set dimensions = (pairs | map('first') | list + pairs | map('last') | list) | unique | list -%}
-{%- set sums = ['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared'] -%}
+{%- set sums = sums_of_membership() -%}
 {%- set keys = ['measure_id', 'period_kind', 'period', 'dimension', 'first_group', 'second_group'] -%}
 {% if not pairs %}
 select
@@ -70,13 +70,7 @@ counted as (
             {%- endfor %}
         end as {{ ['first_groups', 'second_groups'][place] }},
         {%- endfor %}
-        count(*) as people,
-        count(*) filter (where membership.is_numerator) as people_in_numerator,
-        sum(membership.events)::bigint as events,
-        sum(membership.person_days)::bigint as person_days,
-        sum(membership.events::bigint * membership.events)::bigint as events_squared,
-        sum(membership.events::bigint * membership.person_days)::bigint as events_times_days,
-        sum(membership.person_days::bigint * membership.person_days)::bigint as days_squared
+        {{ sums_of_members('membership') }}
 
     from membership
     inner join groups using (period_kind, period, person_key)
@@ -110,9 +104,7 @@ counted_in_each as (
 
 select
     {{ keys | join(', ') }},
-    {%- for sum in sums %}
-    sum({{ sum }})::bigint as {{ sum }}{{ ',' if not loop.last }}
-    {%- endfor %}
+    {{ sums_of_sums() }}
 
 from counted_in_each
 

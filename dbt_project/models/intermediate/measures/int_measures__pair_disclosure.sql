@@ -7,7 +7,7 @@
 -#}
 {%- set minimum = policy('disclosure_minimum_cell') -%}
 {%- set key = 'measure_id, period_kind, period, dimension' -%}
-{%- set sums = ['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared'] -%}
+{%- set sums = sums_of_membership() -%}
 with
 
 catalogue as (

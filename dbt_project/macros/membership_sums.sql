@@ -1,0 +1,22 @@
+{#- What is counted of the members of a group. All are whole numbers, so that a repeated night gives the same bits. -#}
+{% macro sums_of_membership() -%}
+    {{ return(['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared']) }}
+{%- endmacro %}
+
+{#- The sums over rows of int_measures__membership, one row a person; squares and products are for the errors of rates. -#}
+{% macro sums_of_members(members) -%}
+    count(*) as people,
+        count(*) filter (where {{ members }}.is_numerator) as people_in_numerator,
+        sum({{ members }}.events)::bigint as events,
+        sum({{ members }}.person_days)::bigint as person_days,
+        sum({{ members }}.events::bigint * {{ members }}.events)::bigint as events_squared,
+        sum({{ members }}.events::bigint * {{ members }}.person_days)::bigint as events_times_days,
+        sum({{ members }}.person_days::bigint * {{ members }}.person_days)::bigint as days_squared
+{%- endmacro %}
+
+{#- The same sums of rows that hold them already. -#}
+{% macro sums_of_sums() -%}
+    {%- for sum in sums_of_membership() %}
+    sum({{ sum }})::bigint as {{ sum }}{{ ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
