@@ -69,12 +69,46 @@ def write(folder: Path, hospital: dict[str, list[dict]]) -> Path:
     return folder
 
 
+# Which check must count how many of the mistakes in `broken`.
+OF_BROKEN = {
+    "Observation.plausibleValueHigh.4548-4[%]": 1,
+    "Observation.plausibleValueLow.4548-4[%]": 1,
+    "Observation.plausibleUnitConceptIds.29463-7": 1,
+    "Observation.unitGiven.value": 2,
+    "Observation.fitsItsType": 1,
+    f"Observation.isStandardValidConcept.{LOINC}": 1,
+    "Observation.computedBodyMassIndex.value": 1,
+    "Observation.isForeignKey.encounter_ref": 1,
+    "Observation.withinVisitDates.happened_at": 1,
+    "Observation.fkClass.category": 1,
+    "Observation.duplicateRecord": 1,
+    "Observation.contradictedValue.value": 1,
+    "Observation.isRequired.status_missing": 1,
+    "Condition.plausibleGenderUseDescendants.O[female]": 1,
+    "Condition.codeInTerminology.code_value": 1,
+    "Condition.placeholderDate.recorded_at": 1,
+    "Condition.plausibleStartBeforeEnd.end_before_start": 1,
+    "Encounter.plausibleBeforeDeath.happened_at": 1,
+    "Patient.formatMatch.postal_code": 1,
+    "Patient.valueSetMember.state": 1,
+    "Encounter.computedLength.happened_at": 1,
+    "Encounter.isForeignKey.provider_ref": 1,
+    "Encounter.isRequired.type_code": 1,
+    f"MedicationRequest.isStandardValidConcept.{RXNORM}": 1,
+    "MedicationRequest.placeholderDate.happened_at": 1,
+}
+
+
 def broken(clean: dict[str, list[dict]]) -> tuple[dict[str, list[dict]], dict[str, int]]:
     """The export with mistakes in it, and which check must count how many of them."""
     found = deepcopy(clean)
-    observations, visits, conditions = found["Observation"], found["Encounter"], found["Condition"]
-    people, prescriptions = found["Patient"], found["MedicationRequest"]
-    of = {each["id"]: each for resources in found.values() for each in resources}
+    _break_results(found["Observation"])
+    _break_the_rest(found)
+    return found, dict(OF_BROKEN)
+
+
+def _break_results(observations: list[dict]) -> None:
+    of = {each["id"]: each for each in observations}
     of["o0-4548-4"]["valueQuantity"]["value"] = 61  # a slipped decimal point
     of["o1-4548-4"]["valueQuantity"]["value"] = 0.61
     of["o2-29463-7"]["valueQuantity"] |= {"unit": "[oz_av]", "code": "[oz_av]"}
@@ -89,6 +123,11 @@ def broken(clean: dict[str, list[dict]]) -> tuple[dict[str, list[dict]], dict[st
     other = {"valueQuantity": of["o12-4548-4"]["valueQuantity"] | {"value": 7.1}}
     observations.append(of["o12-4548-4"] | {"id": "o12-other"} | other)
     del of["o10-4548-4"]["status"]
+
+
+def _break_the_rest(found: dict[str, list[dict]]) -> None:
+    conditions, people, visits = found["Condition"], found["Patient"], found["Encounter"]
+    prescriptions = found["MedicationRequest"]
     conditions[1]["code"] = coded(ICD10, "O80")  # p1 is a man
     conditions[2]["code"] = coded(ICD10, "E11.99X")  # in form, and in no edition
     conditions[3]["recordedDate"] = "1900-01-01"
@@ -100,31 +139,3 @@ def broken(clean: dict[str, list[dict]]) -> tuple[dict[str, list[dict]], dict[st
     del visits[9]["type"]
     prescriptions[10]["medicationCodeableConcept"] = coded(RXNORM, "0860975")
     prescriptions[11] |= {"authoredOn": "1970-01-01"}
-    expected = {
-        "Observation.plausibleValueHigh.4548-4[%]": 1,
-        "Observation.plausibleValueLow.4548-4[%]": 1,
-        "Observation.plausibleUnitConceptIds.29463-7": 1,
-        "Observation.unitGiven.value": 2,
-        "Observation.fitsItsType": 1,
-        f"Observation.isStandardValidConcept.{LOINC}": 1,
-        "Observation.computedBodyMassIndex.value": 1,
-        "Observation.isForeignKey.encounter_ref": 1,
-        "Observation.withinVisitDates.happened_at": 1,
-        "Observation.fkClass.category": 1,
-        "Observation.duplicateRecord": 1,
-        "Observation.contradictedValue.value": 1,
-        "Observation.isRequired.status_missing": 1,
-        "Condition.plausibleGenderUseDescendants.O[female]": 1,
-        "Condition.codeInTerminology.code_value": 1,
-        "Condition.placeholderDate.recorded_at": 1,
-        "Condition.plausibleStartBeforeEnd.end_before_start": 1,
-        "Encounter.plausibleBeforeDeath.happened_at": 1,
-        "Patient.formatMatch.postal_code": 1,
-        "Patient.valueSetMember.state": 1,
-        "Encounter.computedLength.happened_at": 1,
-        "Encounter.isForeignKey.provider_ref": 1,
-        "Encounter.isRequired.type_code": 1,
-        f"MedicationRequest.isStandardValidConcept.{RXNORM}": 1,
-        "MedicationRequest.placeholderDate.happened_at": 1,
-    }
-    return found, expected

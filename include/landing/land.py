@@ -168,30 +168,8 @@ def _record(
     new = {arrival.sha256: arrival.new for arrival in arrivals if arrival.new}
     arrivals = [_settle(arrival, new.keys() | known.keys()) for arrival in arrivals]
     whole = [arrival for arrival in arrivals if not arrival.left_because]
-    pulled = fetched.pulled if fetched else None
-    moments = [arrival.written_at for arrival in whole] + ([live.newest_at] if live.newest_at else [])
-    delivered_at = delivery.delivery_time(source, listing, moments)
-    if pulled and not listing.delivered_at:
-        delivered_at = pulled.delivered_at
-    age_days = delivery.age_in_days(delivered_at, night, source)
     tonight = {sha256 for sha256, first in known.items() if first == night} | new.keys()
-    contents = {arrival.sha256 for arrival in whole}
-    came_tonight = len(tonight) if pulled or listens(source) else len(contents & tonight)
-    state = SourceState(
-        kind=source.kind,
-        required=source.required,
-        # A server that answers and has nothing new is no missing source, nor is a feed that was heard before.
-        missing=not (
-            pulled.reached or tonight if pulled else live.newest_at or any(arrival.file.dataset for arrival in whole)
-        ),
-        stale=delivery.is_stale(age_days, source.max_age_days),
-        delivered_at=delivered_at,
-        age_days=age_days,
-        max_age_days=source.max_age_days,
-        files_new=came_tonight,
-        files_known=len(whole) - len(contents & tonight),
-        notes=(*_notes(source, listing, arrivals), *_pull_notes(pulled), *_date_notes(delivered_at, night)),
-    )
+    state = _state(source, night, listing, arrivals, tonight, fetched.pulled if fetched else None, live)
     with hot.transaction():
         catalogue.add_objects(hot, source.name, night, new.values())
         catalogue.record_state(hot, source.name, night, state)
@@ -204,8 +182,41 @@ def _record(
         objects_known=len(whole) - len(new),
         bytes=sum(arrival.bytes_received for arrival in new.values()) + live.bytes,
         missing=state.missing,
-        stale_days=age_days if state.stale else None,
+        stale_days=state.age_days if state.stale else None,
         left=len(arrivals) - len(whole),
+    )
+
+
+def _state(
+    source: Source,
+    night: date,
+    listing: Listing,
+    arrivals: list[_Arrival],
+    tonight: set[str],
+    pulled: Pulled | None,
+    live: LiveArrivals,
+) -> SourceState:
+    """What the night says of the source. ``tonight`` are the contents that came first on this night."""
+    whole = [arrival for arrival in arrivals if not arrival.left_because]
+    contents = {arrival.sha256 for arrival in whole}
+    moments = [arrival.written_at for arrival in whole] + ([live.newest_at] if live.newest_at else [])
+    delivered_at = delivery.delivery_time(source, listing, moments)
+    if pulled and not listing.delivered_at:
+        delivered_at = pulled.delivered_at
+    age_days = delivery.age_in_days(delivered_at, night, source)
+    # A server that answers and has nothing new is no missing source, nor is a feed that was heard before.
+    is_there = pulled.reached or tonight if pulled else live.newest_at or any(each.file.dataset for each in whole)
+    return SourceState(
+        kind=source.kind,
+        required=source.required,
+        missing=not is_there,
+        stale=delivery.is_stale(age_days, source.max_age_days),
+        delivered_at=delivered_at,
+        age_days=age_days,
+        max_age_days=source.max_age_days,
+        files_new=len(tonight) if pulled or listens(source) else len(contents & tonight),
+        files_known=len(whole) - len(contents & tonight),
+        notes=(*_notes(source, listing, arrivals), *_pull_notes(pulled), *_date_notes(delivered_at, night)),
     )
 
 

@@ -70,63 +70,44 @@ def registry_contract() -> dict[str, Any]:
     }
 
 
+_RECORD_BYTES = 200_000  # small, so that the sample can hold a record that is over it
+_HOSPITAL = {"required": True, "max_age_days": 2, "max_record_bytes": _RECORD_BYTES}
+
+
 def sources_file() -> dict[str, Any]:
     """Return sources.yml of the sample: two hospitals, the state's registry (optional, and stale), populations, and a small
     source of every further kind."""
-    return {
-        "owner": "data engineering",
-        "sources": [
-            {
-                "name": "north",
-                "kind": "fhir_bulk",
-                "path": "north/fhir_bulk",
-                "required": True,
-                "max_age_days": 2,
-                "max_record_bytes": 200_000,
-            },
-            {
-                "name": "south",
-                "kind": "csv",
-                "path": "south",
-                "contract": "south/contract.yml",
-                "required": True,
-                "max_age_days": 2,
-                "timezone": TIMEZONE,
-                "max_record_bytes": 200_000,
-            },
-            {
-                "name": "registry",
-                "kind": "csv",
-                "path": "registry",
-                "contract": "registry/contract.yml",
-                "required": False,
-                "max_age_days": 14,
-            },
-            {"name": "geo", "kind": "csv", "path": "geo", "contract": "geo/contract.yml", "required": False},
-            {
-                "name": "ward",
-                "kind": "hl7v2",
-                "path": "ward",
-                "timezone": TIMEZONE,
-                "assigning_authorities": {AUTHORITY: codes.NORTH_MRN},
-                "max_record_bytes": 200_000,
-            },
-            {
-                "name": "pharmacy",
-                "kind": "database",
-                "sqlite_file": "pharmacy/pharmacy.sqlite",
-                "contract": "pharmacy/contract.yml",
-                "timezone": TIMEZONE,
-            },
-            {"name": "radiology", "kind": "dicom", "path": "radiology", "timezone": TIMEZONE},
-            {
-                "name": "transcription",
-                "kind": "clinical_notes",
-                "path": "transcription",
-                "patient_id": {"manifest": "notes.csv"},
-                "identifier_system": codes.NORTH_MRN,
-                "type": {"system": codes.LOINC, "code": "11506-3", "display": "Progress note"},
-                "max_record_bytes": 200_000,
-            },
-        ],
+    return {"owner": "data engineering", "sources": [*_hospitals(), *_registers(), *_further_kinds()]}
+
+
+def _hospitals() -> list[dict[str, Any]]:
+    south = {"path": "south", "contract": "south/contract.yml", "timezone": TIMEZONE}
+    return [
+        {"name": "north", "kind": "fhir_bulk", "path": "north/fhir_bulk", **_HOSPITAL},
+        {"name": "south", "kind": "csv", **south, **_HOSPITAL},
+    ]
+
+
+def _registers() -> list[dict[str, Any]]:
+    registry = {"path": "registry", "contract": "registry/contract.yml", "max_age_days": 14}
+    return [
+        {"name": "registry", "kind": "csv", **registry, "required": False},
+        {"name": "geo", "kind": "csv", "path": "geo", "contract": "geo/contract.yml", "required": False},
+    ]
+
+
+def _further_kinds() -> list[dict[str, Any]]:
+    ward = {"path": "ward", "timezone": TIMEZONE, "assigning_authorities": {AUTHORITY: codes.NORTH_MRN}}
+    pharmacy = {"sqlite_file": "pharmacy/pharmacy.sqlite", "contract": "pharmacy/contract.yml", "timezone": TIMEZONE}
+    transcription = {
+        "path": "transcription",
+        "patient_id": {"manifest": "notes.csv"},
+        "identifier_system": codes.NORTH_MRN,
+        "type": {"system": codes.LOINC, "code": "11506-3", "display": "Progress note"},
     }
+    return [
+        {"name": "ward", "kind": "hl7v2", **ward, "max_record_bytes": _RECORD_BYTES},
+        {"name": "pharmacy", "kind": "database", **pharmacy},
+        {"name": "radiology", "kind": "dicom", "path": "radiology", "timezone": TIMEZONE},
+        {"name": "transcription", "kind": "clinical_notes", **transcription, "max_record_bytes": _RECORD_BYTES},
+    ]

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -193,7 +193,27 @@ def _read_wave(
     )
     hot.commit()  # before anything is opened: a kill must not leave it untold, nor may others wait for the wave to write theirs
     desk.fetch(list(links))
-    told = {person: Told() for person in marks}
+    told = _learn(hot, desk, tables, links, marks)
+    written: list[tuple] = []
+    for record_id, token, person, content, sealed in _documents(hot, links, marks, reader):
+        opened = desk.open(record_id, token, sealed)
+        if opened is None:
+            totals["closed"] += 1
+            continue
+        made = read_document(merge({"content": content or []}, opened), told[person], str(person), reader)
+        totals[made.state] += 1
+        totals["replaced"] += sum(made.replaced.values())
+        if len(written) >= _ROWS_WRITTEN_AT_ONCE:
+            _write(hot, written)
+        written.append((record_id, token, *made.as_columns(), reader.digest, *marks[person]))
+    _write(hot, written)
+    totals["persons"] += len(marks)
+    hot.commit()
+
+
+def _learn(hot, desk: _Desk, tables, links: dict[UUID, UUID], persons: Iterable[UUID]) -> dict[UUID, Told]:
+    """What the platform knows of each person already: births, patient records, rows of patient tables."""
+    told = {person: Told() for person in persons}
     for token, birth in hot.execute(
         "select person_token, birth_date from restricted.person_evidence where birth_date is not null and person_token = any(%s)",
         [list(links)],
@@ -201,6 +221,13 @@ def _read_wave(
         told[links[token]].add_birth(birth)
     _learn_documents(hot, desk, links, told)
     _learn_tables(hot, desk, tables, links, told)
+    return told
+
+
+def _documents(
+    hot, links: dict[UUID, UUID], marks: dict[UUID, tuple[int, int]], reader: Reader
+) -> Iterator[tuple[UUID, UUID, UUID, list | None, bytes]]:
+    """Documents of these persons that have no text yet, or one that other rules or records would change; a few at a time."""
     asked = {
         "tokens": list(links),
         "rules": reader.digest,
@@ -208,36 +235,10 @@ def _read_wave(
         "marks": [mark for mark, _ in marks.values()],
         "seqs": [seq for _, seq in marks.values()],
     }
-    written: list[tuple] = []
     with hot.cursor(name="documents", binary=True) as cursor:
         cursor.execute(_DOCUMENTS, asked)
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            for record_id, token, person, content, sealed in rows:
-                opened = desk.open(record_id, token, sealed)
-                if opened is None:
-                    totals["closed"] += 1
-                    continue
-                made = read_document(merge({"content": content or []}, opened), told[person], str(person), reader)
-                totals[made.state] += 1
-                totals["replaced"] += sum(made.replaced.values())
-                if len(written) >= _ROWS_WRITTEN_AT_ONCE:
-                    _write(hot, written)
-                written.append(
-                    (
-                        record_id,
-                        token,
-                        made.form,
-                        made.state,
-                        made.text,
-                        made.headings,
-                        Jsonb(made.replaced),
-                        reader.digest,
-                        *marks[person],
-                    )
-                )
-    _write(hot, written)
-    totals["persons"] += len(marks)
-    hot.commit()
+            yield from rows
 
 
 def _write(hot, written: list[tuple]) -> None:
@@ -290,6 +291,10 @@ class DocumentText:
     text: str | None = None
     headings: list[str] = field(default_factory=list)
     replaced: dict[str, int] = field(default_factory=dict)
+
+    def as_columns(self) -> tuple:
+        """In the order of restricted.document_text: form, state, text, section headings, counts of what was replaced."""
+        return self.form, self.state, self.text, self.headings, Jsonb(self.replaced)
 
 
 def read_document(resource: dict[str, Any], told: Told, person: str, reader: Reader) -> DocumentText:

@@ -48,16 +48,22 @@ def read_rol(ctx: Context, f: list[str]) -> None:
         code=f[3],
         people=person_references(f[4], ctx.authorities),
         organization=organization_reference(f[14], ctx.authorities) if f[14] else None,
-        details=compact(
-            period=period(f[5], f[6], ctx.zone),
-            specialty=[told] if (told := ctx.concept(f[9])) else None,
-            telecom=telecoms(f[12], use="work"),
-            location=[place] if (place := place_reference(f[13], ctx.authorities)) else None,
-        ),
+        details=_details(ctx, dates=(f[5], f[6]), specialty=f[9], telecom=f[12], place=f[13]),
         table="0443",
     )
     if not _take(ctx, role):
         ctx.leave(f)
+
+
+def _details(ctx: Context, *, dates: tuple[str, str], specialty: str, telecom: str, place: str) -> dict[str, Any]:
+    """What both segments say of a role, each in fields of its own."""
+    concept, location = ctx.concept(specialty), place_reference(place, ctx.authorities)
+    return compact(
+        period=period(*dates, ctx.zone),
+        specialty=[concept] if concept else None,
+        telecom=telecoms(telecom, use="work"),
+        location=[location] if location else None,
+    )
 
 
 def read_prt(ctx: Context, f: list[str]) -> None:
@@ -72,12 +78,7 @@ def read_prt(ctx: Context, f: list[str]) -> None:
         code=f[4],
         people=person_references(f[5], ctx.authorities),
         organization=organization_reference(f[8], ctx.authorities) if f[8] else None,
-        details=compact(
-            period=period(f[11], f[12], ctx.zone),
-            specialty=[told] if (told := ctx.concept(f[6])) else None,
-            telecom=telecoms(f[15], use="work"),
-            location=[place] if (place := place_reference(f[9], ctx.authorities)) else None,
-        ),
+        details=_details(ctx, dates=(f[11], f[12]), specialty=f[6], telecom=f[15], place=f[9]),
         table="0912",
     )
     is_taken = _take(ctx, role)
