@@ -40,6 +40,12 @@ def test_a_batch_in_its_envelope_and_in_mllp_blocks():
     assert not refused(read(SOURCE, batch))
 
 
+@pytest.mark.parametrize("trailer", [b"BTS", b"BTS|", b"BTS|\x00", b"BTS||"])
+def test_a_batch_s_trailer_that_announces_nothing_refuses_nothing(trailer):
+    items = read(SOURCE, admit(1) + trailer + b"\r")
+    assert len(resources(items, "Patient")) == 1 and not refused(items)
+
+
 def test_a_batch_that_announces_more_than_came_is_told():
     batch = b"BHS|^~\\&|ADTAPP\r" + admit(1) + admit(2) + b"BTS|3\r"
     assert refused(read(SOURCE, batch)) == [(2, "batch_count")]

@@ -181,7 +181,7 @@ class MessageReader:
             self._in_batch = 0
         if name != b"BTS":
             return
-        announced = line[4:].split(line[3:4])[0].strip()
+        announced = line[4:].split(line[3:4])[0].strip() if line[3:] else b""
         if announced.isdigit() and len(announced) < 12 and int(announced) != self._in_batch:
             yield refuse(self.place, "batch_count", line)
         self._in_batch = 0
