@@ -83,11 +83,7 @@ def test_every_format_of_annotated_notes_is_read(tmp_path):
     [
         ("a.jsonl", "{broken", "a.jsonl: something else"),
         ("a.jsonl", '{"text": "short", "spans": [{"start": 2, "end": 99, "class": "NAME"}]}', "outside its text"),
-        (
-            "a.xml",
-            "<!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]><d><TEXT>&y;</TEXT></d>",
-            "a.xml: something else",
-        ),
+        ("a.xml", "<!DOCTYPE x [<!ENTITY y 'Ann Roe'>]><d><TEXT>&y;</TEXT></d>", "a.xml: something else"),
         ("a.bin", "Ann Roe", "no file of a known format"),
     ],
 )
