@@ -42,7 +42,7 @@ def test_a_batch_in_its_envelope_and_in_mllp_blocks():
 
 @pytest.mark.parametrize("trailer", [b"BTS", b"BTS|", b"BTS|\x00", b"BTS||"])
 def test_a_batch_s_trailer_that_announces_nothing_refuses_nothing(trailer):
-    items = read(SOURCE, admit(1) + trailer + b"\r")
+    items = read(SOURCE, trailer + b"\r" + admit(1) + b"\x0b" + trailer + b"\r")
     assert len(resources(items, "Patient")) == 1 and not refused(items)
 
 
