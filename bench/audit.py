@@ -8,17 +8,15 @@ its round trip and commit, and what checking and sealing the trail takes, are me
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.night import NIGHT, Timing, _keep_environment, _sources, _time_imports, _time_night
+from bench.night import NIGHT, Timing, _sources, _time_imports, _time_night
+from bench.stack import own_stack
 from include.audit.anchor import anchor_trail
 from include.audit.chain import append
-from include.local_stack import stack
 from include.sample.make import Request, make_sample
 from include.settings import Settings
 from include.warehouse.connect import connect
@@ -37,15 +35,8 @@ class Trail:
 
 def main(people: int = 1_000) -> None:
     """Measure in a stack of its own, which is deleted afterwards, and print a table."""
-    home = Path(tempfile.mkdtemp(prefix="plumbline-bench-"))
-    home.chmod(0o711)
-    try:
-        _keep_environment(home)
-        settings = stack.up(home)
-        _measure(home, settings, people)
-    finally:
-        stack.destroy(home)
-        shutil.rmtree(home, ignore_errors=True)
+    with own_stack() as settings:
+        _measure(settings.home, settings, people)
 
 
 def _measure(home: Path, settings: Settings, people: int) -> None:

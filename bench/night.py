@@ -13,7 +13,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from bench.one_night import calls
+from bench.stack import own_stack
 
 NIGHT = date(2026, 11, 22)
 PROJECT = Path(__file__).resolve().parents[1]
@@ -43,23 +43,8 @@ class Timing:
 
 def main() -> None:
     """Measure in a stack of its own, which is deleted afterwards, and print the tables."""
-    from include.local_stack import stack
-
-    home = Path(tempfile.mkdtemp(prefix="plumbline-bench-"))
-    home.chmod(0o711)
-    try:
-        _keep_environment(home)
-        settings = stack.up(home)
-        _measure(home, settings)
-    finally:
-        stack.destroy(home)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _keep_environment(home: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("PLUMBLINE_")]:
-        del os.environ[name]
-    os.environ["PLUMBLINE_HOME"] = str(home)
+    with own_stack() as settings:
+        _measure(settings.home, settings)
 
 
 def _measure(home: Path, settings) -> None:

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg import sql
 
+from bench.stack import own_stack
 from include.lifecycle import tier_out
 from include.lifecycle.plan import plan_moves
 from include.lifecycle.policy import load_retention
@@ -28,7 +26,6 @@ from include.lifecycle.rehydrate import rehydrate
 from include.lifecycle.retrieve import retrieve_with
 from include.lifecycle.units import read_state
 from include.lifecycle.work import Work, open_work
-from include.local_stack import stack
 from include.settings import Settings
 from include.warehouse.connect import OWNER, connect
 from tests.months import at_midnight, open_batch, person
@@ -51,13 +48,8 @@ class Timed:
 
 def main(records: int = 100_000) -> None:
     """Measure in a stack of its own and print one line a part."""
-    home = Path(tempfile.mkdtemp(prefix="plumbline-bench-"))
-    home.chmod(0o711)
-    try:
-        print(_told(measure(stack.up(home), records), records))
-    finally:
-        stack.destroy(home)
-        shutil.rmtree(home, ignore_errors=True)
+    with own_stack() as settings:
+        print(_told(measure(settings, records), records))
 
 
 def measure(settings: Settings, records: int) -> Timed:

@@ -23,6 +23,7 @@ from include.lifecycle.retrieve import RetrieveError, retrieve_with
 from include.lifecycle.work import open_work
 from include.privacy.consent import record_opt_out
 from include.privacy.sealing import seal, unseal
+from include.settings import Settings
 from include.warehouse.connect import OWNER, connect
 from tests.months import person, store_month
 
@@ -87,66 +88,59 @@ def test_moves_reads_holds_approvals_and_erasures_leave_their_entries(fresh_hot,
     assert verify_trail(fresh_hot).holds
 
 
+def _refusals(work, hold: int, settings: Settings):
+    """Whom it refuses, as what it must be told, and the attempt: each lacks something."""
+    night, one_name = work.night, TWO | {"approved_by": "a. manager "}
+    loan = {"raw_table": "resource", "received_month": date(1999, 1, 1), "until": night}
+    return (
+        (HoldError, "hold.refused", lambda: set_hold(night, source="clinic", settings=settings, **one_name)),
+        (HoldError, "hold.lift_refused", lambda: lift_hold(hold, night, settings=settings, **one_name)),
+        (HoldError, "hold.lift_refused", lambda: lift_hold(999, night, settings=settings, **TWO)),
+        (
+            ApprovalError,
+            "destruction.approval_refused",
+            lambda: approve_destruction(night, object_keys=["x"], settings=settings, **TWO),
+        ),
+        (ErasureError, "erasure.refused", lambda: erase_person(work, person(0), **TWO)),
+        (RetrieveError, "record.read", lambda: list(retrieve_with(work, [uuid4()], purpose="", actor="me"))),
+        (
+            RetrieveError,
+            "history.refused",
+            lambda: ask_history(work, "Observation", "select 1", purpose="x", actor=""),
+        ),
+        (PlumblineError, "file.lending_refused", lambda: rehydrate(work, **loan, **ASKED)),
+        (PlumblineError, "opt_out.refused", lambda: record_opt_out(person(0), "fun", by="me", settings=settings)),
+    )
+
+
 def test_each_refused_attempt_leaves_who_asked_what_for_and_which_error(fresh_hot, trail):
-    record = store_month(fresh_hot, RECEIVED, records=2, people=1)[0]
-    alone = TWO | {"approved_by": "a. manager "}
-    trail()
+    store_month(fresh_hot, RECEIVED, records=2, people=1)
     with open_work(date(2016, 1, 1), fresh_hot) as work:
         hold = set_hold(work.night, person_token=person(0), settings=fresh_hot, **TWO)
         trail()
-        attempts = (
-            (HoldError, "hold.refused", lambda: set_hold(work.night, source="clinic", settings=fresh_hot, **alone)),
-            (HoldError, "hold.lift_refused", lambda: lift_hold(hold, work.night, settings=fresh_hot, **alone)),
-            (HoldError, "hold.lift_refused", lambda: lift_hold(999, work.night, settings=fresh_hot, **TWO)),
-            (
-                ApprovalError,
-                "destruction.approval_refused",
-                lambda: approve_destruction(work.night, object_keys=["x"], settings=fresh_hot, **TWO),
-            ),
-            (ErasureError, "erasure.refused", lambda: erase_person(work, person(0), **TWO)),
-            (
-                RetrieveError,
-                "record.read",
-                lambda: list(retrieve_with(work, [record.record_id], purpose="", actor="me")),
-            ),
-            (
-                RetrieveError,
-                "history.refused",
-                lambda: ask_history(work, "Observation", "select 1", purpose="x", actor=""),
-            ),
-            (
-                PlumblineError,
-                "file.lending_refused",
-                lambda: rehydrate(
-                    work, raw_table="resource", received_month=date(1999, 1, 1), until=work.night, **ASKED
-                ),
-            ),
-            (PlumblineError, "opt_out.refused", lambda: record_opt_out(person(0), "fun", by="me", settings=fresh_hot)),
-        )
-        for error, action, attempt in attempts:
+        for error, action, attempt in _refusals(work, hold, fresh_hot):
             with pytest.raises(error) as refused:
                 attempt()
             ((told, outcome, _, _, detail),) = trail()
             assert (told, outcome, detail["error"]) == (action, "failure", type(refused.value).__name__)
-        with pytest.raises(RetrieveError):
-            list(retrieve_with(work, [uuid4()], **ASKED))
-        assert acts(trail()) == [("record.read", "attempt"), ("record.read", "failure")]
-    with pytest.raises(PlumblineError):
-        unseal(
-            record.record_id,
-            seal(b"k" * 32, record.record_id, b"{}"),
-            person(0),
-            purpose="a dispute",
-            settings=fresh_hot,
-        )
-    assert acts(trail()) == [("record.unsealed", "attempt"), ("record.unsealed", "failure")]
     with pytest.raises(HoldError):
         set_hold(date(2016, 1, 1), **TWO | {"reason": ""}, settings=fresh_hot)
     ((_, _, purpose, actor, detail),) = trail()
     assert (purpose, actor) == (None, "privacy_officer")
-    assert detail == {"error": "HoldError", "requested_by": "A. Manager", "approved_by": "B. Officer"}, (
-        "names and no text"
-    )
+    names = {"requested_by": "A. Manager", "approved_by": "B. Officer"}
+    assert detail == {"error": "HoldError", **names}, "names and no text"
+
+
+def test_what_fails_after_it_began_is_told_as_attempt_and_as_failure(fresh_hot, trail):
+    record = store_month(fresh_hot, RECEIVED, records=2, people=1)[0]
+    trail()
+    with open_work(date(2016, 1, 1), fresh_hot) as work, pytest.raises(RetrieveError):
+        list(retrieve_with(work, [uuid4()], **ASKED))
+    assert acts(trail()) == [("record.read", "attempt"), ("record.read", "failure")]
+    sealed = seal(b"k" * 32, record.record_id, b"{}")
+    with pytest.raises(PlumblineError):
+        unseal(record.record_id, sealed, person(0), purpose="a dispute", settings=fresh_hot)
+    assert acts(trail()) == [("record.unsealed", "attempt"), ("record.unsealed", "failure")]
 
 
 def test_a_grant_of_a_superuser_is_told_at_once_and_by_its_effect_at_the_next_look(fresh_hot, trail):
