@@ -126,9 +126,11 @@ def reader_of_kind(kind: str) -> str:
 def at_hand(source: Source, tell: Callable[[str], None]) -> Iterator[Source]:
     """The source with its files in a folder: its own, or for a kind that is asked a private one that is gone afterwards.
 
-    ``tell`` gets what the source left out. Raises PullError where it does not answer.
+    ``tell`` gets what the source left out. Raises PullError where it does not answer, and SourcesError where a path is not there
+    or holds no file of the kind: that is a mistake and no sound delivery.
     """
     if not hasattr(reader_of(source), "pull"):
+        _refuse_nothing(source)
         yield source
         return
     with tempfile.TemporaryDirectory(prefix="plumbline-") as folder:
@@ -136,6 +138,35 @@ def at_hand(source: Source, tell: Callable[[str], None]) -> Iterator[Source]:
         for note in notes:
             tell(f"note: {note}")
         yield pulled
+
+
+def _refuse_nothing(source: Source) -> None:
+    """An empty folder, or files of another kind, which is named where it can be told."""
+    if not source.path.exists():
+        raise SourcesError(
+            found=f"there is nothing at {source.path}",
+            expected=f"a file or folder of kind {source.kind}",
+            action="correct the path",
+        )
+    listing = reader_of(source).list_files(source)
+    if any(file.dataset for file in listing.files):
+        return
+    others = listing.ignored + len(listing.files)
+    if not others:
+        raise SourcesError(
+            found=f"{source.path} is empty",
+            expected=f"files of kind {source.kind}",
+            action="correct the path, or deliver first",
+        )
+    likely = [kind for kind in _TOLD_BY_NAME if kind != source.kind and kinds()[kind].list_files(source).files]
+    raise SourcesError(
+        found=f"no file of kind {source.kind} among {others:,} files",
+        expected="files whose names or contents say that they are of that kind",
+        action=f"they look like KIND={likely[0]}" if likely else "correct the path or KIND, or say SET=files=*.ext",
+    )
+
+
+_TOLD_BY_NAME = ("fhir_bulk", "fhir_bundles")
 
 
 def _counting(tell: Callable[[str], None]) -> Callable[..., None]:

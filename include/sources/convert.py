@@ -22,7 +22,7 @@ from include.command import run_command
 from include.errors import PlumblineError
 from include.sources.command_words import at_hand, source_of
 from include.sources.conversion import REJECTS, SUMMARY, UNMAPPED, Counts, Writer
-from include.sources.registry import Source, find_source, kinds, load_sources, reader_of
+from include.sources.registry import Source, find_source, load_sources, reader_of
 
 _EVERY_SECONDS = 2.0
 _SHOWN = 8
@@ -36,11 +36,10 @@ def convert(source: Source, out: Path, say: Callable[[str], None]) -> Counts:
     """Write everything the source's reader yields below ``out`` and return the counts.
 
     ``out`` is made, or was left by an earlier conversion, which is replaced. Raises ConvertError where it holds other
-    things, where nothing is to read, and what the kind's reader raises.
+    things, SourcesError where nothing is to read, and what the kind's reader raises.
     """
     reader = reader_of(source)
     if not hasattr(reader, "pull"):
-        _refuse_absent(source)
         _refuse_inside(out, source.path)
     _refuse_taken(out)
     with at_hand(source, say) as here:
@@ -58,8 +57,6 @@ def _write_files(source: Source, writer: Writer, say: Callable[[str], None]) -> 
     reader = reader_of(source)
     listing = reader.list_files(source)
     files = [file for file in listing.files if file.dataset]
-    if not files and not hasattr(reader, "pull"):
-        raise _no_files(source, listing.ignored)
     writer.counts.noticed["ignored_file"] = listing.ignored
     told_at = time.monotonic()
     for number, file in enumerate(files, 1):
@@ -72,36 +69,6 @@ def _write_files(source: Source, writer: Writer, say: Callable[[str], None]) -> 
         if time.monotonic() - told_at > _EVERY_SECONDS:
             told_at = time.monotonic()
             say(f"  {number:,} of {len(files):,} files, {writer.counts.received:,} records")
-
-
-def _no_files(source: Source, others: int) -> ConvertError:
-    """Nothing of this kind: an empty folder, or files of another kind, which is named where it can be told."""
-    if not others:
-        return ConvertError(
-            found=f"{source.path} is empty",
-            expected=f"files of kind {source.kind}",
-            action="correct IN, or deliver first",
-        )
-    likely = [kind for kind in _TOLD_BY_NAME if kind != source.kind and kinds()[kind].list_files(source).files]
-    return ConvertError(
-        found=f"no file of kind {source.kind} among {others:,} files",
-        expected="files whose names or contents say that they are of that kind",
-        action=f"they look like KIND={likely[0]}"
-        if likely
-        else "correct IN or KIND, or name the files with SET=files=*.ext",
-    )
-
-
-_TOLD_BY_NAME = ("fhir_bulk", "fhir_bundles")
-
-
-def _refuse_absent(source: Source) -> None:
-    if not source.path.exists():
-        raise ConvertError(
-            found=f"there is nothing at {source.path}",
-            expected=f"a file or folder of kind {source.kind}",
-            action="correct IN",
-        )
 
 
 def _refuse_inside(out: Path, read_from: Path) -> None:

@@ -325,7 +325,7 @@ def small_source(kind: str, folder: Path):
     [
         ("nowhere", None, "there is no nowhere"),
         ("", None, "there is no SOURCE"),
-        ("empty", "hl7v2", "no file of kind hl7v2"),
+        ("empty", "hl7v2", "is empty"),
     ],
 )
 def test_what_cannot_be_checked_says_why(tmp_path: Path, monkeypatch, asked, kind, said):

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 from include.quality.catalogue import at_the_door, run
-from include.quality.catalogue.at_hand import at_hand, find
+from include.quality.catalogue.asked import find
 from include.quality.catalogue.check_types import Instance, read_check_types
 from include.quality.catalogue.flat import Delivery
 from include.quality.catalogue.listing import every_instance
@@ -24,6 +24,7 @@ from include.quality.catalogue.scratch import Received, load_folder
 from include.quality.catalogue.thresholds import load_thresholds
 from include.quality.errors import GateError
 from include.settings import Settings
+from include.sources.command_words import at_hand
 from include.sources.registry import Source
 from include.warehouse.connect import connect
 

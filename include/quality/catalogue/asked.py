@@ -1,13 +1,12 @@
-"""What ``make check`` is to look at: a folder, an entry of a sources.yml, or what a kind asks; with its files at hand."""
+"""What ``make check`` is to look at: a folder, an entry of a sources.yml, or what a kind asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from include.sources import command_words
-from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources, reader_of
+from include.sources.registry import Source, SourcesError, find_source, kinds, load_sources
 
 
 def find(asked: str, kind: str | None = None, contract: str | None = None, words: Sequence[str] = ()) -> Source:
@@ -70,31 +69,3 @@ def _is_dicom(path: Path) -> bool:
     """Part 10 files hold these letters after 128 bytes."""
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
-
-
-@contextmanager
-def at_hand(source: Source, tell: Callable[[str], None]) -> Iterator[Source]:
-    """The source with its files at hand: a kind that is asked brings them into a folder that is gone afterwards.
-
-    A path that is not there, or holds no file of the kind, is a mistake and no sound delivery: SourcesError.
-    """
-    with command_words.at_hand(source, tell) as here:
-        if not hasattr(reader_of(here), "pull"):
-            _refuse_nothing(here)
-        yield here
-
-
-def _refuse_nothing(source: Source) -> None:
-    if not source.path.exists():
-        raise SourcesError(
-            found=f"there is nothing at {source.path}",
-            expected=f"what {source.name} delivers",
-            action="correct its path",
-        )
-    listing = reader_of(source).list_files(source)
-    if not any(file.dataset for file in listing.files):
-        raise SourcesError(
-            found=f"no file of kind {source.kind} among {listing.ignored + len(listing.files)} files of {source.name}",
-            expected="files whose names or contents say that they are of that kind",
-            action="correct SOURCE or KIND",
-        )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.quality.catalogue.at_hand import find
+from include.quality.catalogue.asked import find
 from include.sources.registry import SourcesError
 
 
