@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from include.privacy.text.spans import LOCATION, Span
-from include.privacy.text.vocabulary import FUNCTION_WORDS
+from include.privacy.text.vocabulary import FUNCTION_WORDS, words
 
 _MOST_PIECES = 8  # of an address after its first line
 _UNIT = r"(?:apt|apartment|suite|ste|unit|room|rm|floor|fl|bldg|building|lot|#)\.?\s?#?\s?\d{0,5}[A-Za-z]?\b"
@@ -23,9 +23,7 @@ _UNIT_BEGINS = re.compile(_UNIT, re.IGNORECASE)
 _UNIT_AFTER_STOP = re.compile(r"\. (?:#|apt|suite|unit|ste)", re.IGNORECASE)
 _SPEAKS_OF_UNIT = re.compile(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT|ROOM|RM)\b")
 # What stands in the line after an address and is none of it.
-_NEXT_HEADINGS = (
-    "he", "she", "phone", "tel", "fax", "mrn", "dob", "email", "ssn", "cell", "home", "occupation", "i",
-)  # fmt: skip
+_NEXT_WORDS = words("he she i phone tel fax mrn dob email ssn cell home occupation")
 
 
 def number_before(text: str, start: int, *, within: int) -> int | None:
@@ -71,7 +69,7 @@ def _is_stop_inside(text: str, end: int) -> bool:
 def _begins_something_else(word: str) -> bool:
     """'Phone', 'She', 'The'."""
     low = word.lower()
-    return low.rstrip(".") in FUNCTION_WORDS or low in _NEXT_HEADINGS
+    return low.rstrip(".") in FUNCTION_WORDS or low in _NEXT_WORDS
 
 
 def find_units(text: str) -> Iterator[Span]:

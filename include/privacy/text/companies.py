@@ -9,7 +9,7 @@ from include.privacy.text.vocabulary import FUNCTION_WORDS
 
 _MOST_WORDS_BEFORE = 5
 _INSIDE_COMPANY = (" ", ", ", " & ", "-", ". ")
-# These also end what is none: business partners, a Blood Bank, Support Group.
+# These also end what is none: business partners, BLOOD BANK.
 _UNSURE_ENDINGS = ("partners", "bank", "associates", "co", "company", "group")
 
 

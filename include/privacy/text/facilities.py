@@ -16,7 +16,7 @@ _MOST_WORDS_OF_PLACE = 5
 _KIND_GOES_ON = FACILITIES | {"care", "system", "home", "network"}
 _INSIDE_FACILITY = (" ", ". ", "'s ", "’s ", "-", "' ")
 _CONNECTED = words("of the and at for & women's children's")
-GENERIC = words(
+_GENERIC = words(
     "hospital hospitals clinic clinics emergency medical center health care primary urgent intensive outpatient inpatient community local general regional rehabilitation nursing home home's school "
     "surgery surgical department dept unit public mental women children cancer heart eye pain wound sleep dialysis physical therapy family internal medicine behavioral laboratory lab labs trauma "
     "burn imaging radiology diagnostic ambulatory assisted living skilled facility long term acute university college institute high elementary middle church pharmacy jail prison shelter "
@@ -24,7 +24,7 @@ GENERIC = words(
     "orthopedic orthopedics cardiology oncology neurology pediatric pediatrics gastroenterology dermatology urology vascular breast stroke diabetes renal transplant fertility infusion research vital "
     "good poor fair excellent overall in for past current level data records record status history national world global federal department behavioral dental oral"
 )
-GENERIC_OR_FUNCTION_WORDS = GENERIC | FUNCTION_WORDS
+GENERIC_OR_FUNCTION_WORDS = _GENERIC | FUNCTION_WORDS
 _SPECIALTY = re.compile(
     r"(?:olog(?:y|ic|ical)|iatr(?:y|ics?)|surg(?:ery|ical)|cardiac|catheteri[sz]ation|infectious|disease|wellness|endoscop(?:y|ic)|wound|spine|spinal|joint|chest|bone|brain|kidney|liver|lung|gluteal|chiropractic|sports|travel|prenatal|obstetric|maternity|tumor|headache|memory|weight|anticoagulation|coumadin|cath|pulmonary|critical|ambulatory|same-day|radiation|oral|labor|delivery)s?$",
     re.IGNORECASE,
@@ -117,7 +117,7 @@ def _tells_which(note: Note, index: int) -> bool:
     """'Riverfield'; not 'Regional', 'of', 'Cardiology' or a number."""
     word = note.words[index]
     low = word.lower()
-    if low in GENERIC or low in _CONNECTED or note.kinds[index] & lex.DIGIT:
+    if low in _GENERIC or low in _CONNECTED or note.kinds[index] & lex.DIGIT:
         return False
     return _SPECIALTY.search(word) is None
 

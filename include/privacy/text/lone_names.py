@@ -34,9 +34,7 @@ _ALSO_SUBJECTS = (
     "long",
 )  # words of which the same verbs are said: 'May was', 'General is'
 _CHILD_WORDS = ("kid", "child", "baby", "twin", "boy", "girl")
-_RATHER_SOMETHING_ELSE = (
-    lex.CLINICAL | lex.MONTH | lex.STATE | lex.FACILITY | lex.STREET | lex.CUE | lex.TITLE
-)  # fmt: skip
+_RATHER_SOMETHING_ELSE = lex.CLINICAL | lex.MONTH | lex.STATE | lex.FACILITY | lex.STREET | lex.CUE | lex.TITLE
 
 
 def is_lone_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
@@ -90,7 +88,7 @@ def _is_relative(note: Note, first: int, before: str) -> bool:
 
 
 def _is_of_heading(note: Note, first: int, last: int, after: str) -> bool:
-    """A word of a title or heading, for another capital stands beside it: 'Price List'."""
+    """A word of a title or heading, for another capital stands beside it: 'Rich Text'."""
     if first and note.kinds[first - 1] & lex.CAP and note.words[first - 1].lower() not in FUNCTION_WORDS:
         return True
     following = note.words[last + 1] if last + 1 < len(note.words) else ""

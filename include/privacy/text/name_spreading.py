@@ -110,13 +110,13 @@ def _carry(run: _Run, places: Iterable[int], direction: int) -> None:
             continue
         if not run.is_one_line(min(place, beside)) or _stands_apart(run, place, beside):
             continue
-        if direction == _FORWARD and _is_particle_before_word(run, place):
+        if _is_particle_before_word(run, place):
             strength[place + 1] = STRONG
         strength[place] = STRONG
 
 
 def _stands_apart(run: _Run, place: int, beside: int) -> bool:
-    """Beside a name and no part of it: Smith RN, Ohio; Smith CXR; 'de' at the edge of a run."""
+    """Beside a name and no part of it: Desmond RN, Desmond CXR; 'de' at the edge of a run."""
     kind = run.kinds[place]
     if kind & lex.UPPER and not kind & lex.LETTER:
         if kind & _MAY_ABBREVIATE:
@@ -128,7 +128,7 @@ def _stands_apart(run: _Run, place: int, beside: int) -> bool:
 
 
 def _is_particle_before_word(run: _Run, place: int) -> bool:
-    """The family name is a word after a particle: Willemine ten Pas."""
+    """The family name is a word after a particle: Wilhelmina ten Pas. Never so backward, where a name stands there already."""
     following = place + 1
     return bool(
         run.kinds[place] & lex.PARTICLE

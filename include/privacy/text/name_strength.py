@@ -13,14 +13,11 @@ STRONG, MAYBE, WEAK, NEVER = 3, 2, 1, 0  # a name; one beside others; a part of 
 _NUMBERED = re.compile(r"[A-ZÀ-Þ][^\W\d_A-Z][^\W\d_]*\d{2,4}")
 _NO_VOWEL = re.compile(r"[^aeiouyAEIOUY]{2,5}", re.ASCII)  # Mgmt, Hgb: an abbreviation
 _CALENDAR_OR_LAND = lex.WEEKDAY | lex.COUNTRY
-# A name of one of these kinds is also something else: Grant, Foley, March, Virginia, Street.
-_SOMETHING_ELSE = (
-    lex.CLINICAL | lex.WORD | lex.MONTH | lex.STATE | lex.TITLE | lex.FACILITY | lex.STREET | lex.CUE
-)  # fmt: skip
-# A word of one of these kinds that no list of names holds is none.
-_NO_NAME = (
-    lex.CLINICAL | lex.WORD | lex.FACILITY | lex.CREDENTIAL | lex.TITLE | lex.STREET | lex.COMPANY | lex.CUE | lex.RELATION
-)  # fmt: skip
+_WORD_OF_SOME_KIND = lex.CLINICAL | lex.WORD | lex.FACILITY | lex.TITLE | lex.STREET | lex.CUE
+# A listed name of one of these kinds is also something else: Foley, Grant, Lane, March, Virginia.
+_SOMETHING_ELSE = _WORD_OF_SOME_KIND | lex.MONTH | lex.STATE
+# A word of one of these kinds that no list of names holds is none: Hospital, RN, Inc, Wife.
+_NO_NAME = _WORD_OF_SOME_KIND | lex.CREDENTIAL | lex.COMPANY | lex.RELATION
 _GIVEN_THOUGH_FUNCTION_WORDS = ("will", "may", "date")
 
 

@@ -83,7 +83,7 @@ def _is_told(note: Note, index: int, named: _Found) -> bool:
         return False
     if note.words[index].lower() in named.words:
         return True
-    is_frequent = kind & lex.COMMON and kind & lex.NAMES and not kind & lex.UPPER
+    is_frequent = kind & lex.COMMON and not kind & lex.UPPER
     return bool(is_frequent) and _is_listed(note, index, named.starts, named.ends)
 
 

@@ -32,7 +32,7 @@ def find_rural_routes(text: str) -> Iterator[Span]:
 
 
 def find_military_mail(text: str) -> Iterator[Span]:
-    """'PSC 3, Box 4120, APO AE 09021'."""
+    """'PSC 3, Box 4120 APO AE 09021'."""
     if "APO" in text or "FPO" in text or "DPO" in text or "po a" in text:
         for found in _MILITARY.finditer(text):
             yield Span(*found.span(), LOCATION, 7)

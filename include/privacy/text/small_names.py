@@ -119,7 +119,7 @@ def _may_follow_title(note: Note, index: int) -> bool:
 
 
 def _is_small_name(note: Note, lexicon: Lexicon, first: int, last: int) -> bool:
-    """'pt spearing c/o nausea'; a common name; a name of three letters only with another behind it, as 'eva kleist'."""
+    """'pt hockenberry c/o nausea'; a common name; a name of three letters only with another behind it, as 'eva kleist'."""
     low = lex.fold(note.words[first])
     said = lexicon.names.get(low, "")
     if len(low) < 4:
@@ -135,7 +135,7 @@ def _is_common(low: str, said: str) -> bool:
 
 
 def _is_patient(note: Note, index: int) -> bool:
-    """'pt spearing c/o nausea'."""
+    """'pt hockenberry c/o nausea'."""
     is_told = index > 0 and note.words[index - 1].lower() in ("pt", "patient") and note.before(index) in (" ", ". ")
     return is_told and _OF_PATIENT.match(note.text, note.ends[index]) is not None
 

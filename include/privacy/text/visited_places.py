@@ -25,7 +25,7 @@ _GENERIC_FIRST = words(
 
 
 def find_visited(note: Note, index: int) -> Span | None:
-    """Capitalised words after 'at': 'seen at Cedar Crest'; not 'at Baseline', 'admitted to ICU'."""
+    """Capitalised words after 'at': 'seen at Cedar Crest'; not 'at Dialysis', 'admitted to ICU'."""
     if index == 0 or note.words[index - 1] not in _BEFORE_PLACE or not _is_visit(note, index):
         return None
     last = _end_of_capitals(note, index)
