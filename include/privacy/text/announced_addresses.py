@@ -50,7 +50,7 @@ def _first_after_cue(note: Note, index: int) -> int | None:
 
 
 def _end_of_address(note: Note, first: int) -> int | None:
-    """The last capital or number of the stretch, if it has both, is more than a word, and begins with no month."""
+    """The last capital or number of the stretch, if it has both and begins with no month."""
     last, has_number, has_capital = first - 1, False, False
     for place in range(first, min(first + _MOST_WORDS, len(note.words))):
         kind = note.kinds[place]
@@ -60,8 +60,7 @@ def _end_of_address(note: Note, first: int) -> int | None:
             last = place
             has_number = has_number or bool(kind & lex.DIGIT)
             has_capital = has_capital or bool(kind & lex.CAP)
-    is_address = last > first and has_number and has_capital and not note.kinds[first] & lex.MONTH
-    return last if is_address else None
+    return last if has_number and has_capital and not note.kinds[first] & lex.MONTH else None
 
 
 def _is_joined(note: Note, first: int, place: int, last: int) -> bool:

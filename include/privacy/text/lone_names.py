@@ -50,7 +50,7 @@ def is_lone_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
         return False
     if first == last and kind & lex.FAMILY and _is_told_of_people(before, after):
         return True
-    if kind & lex.NAMES and word.lower() not in _ALSO_SUBJECTS and _VERB_AFTER.match(after):
+    if word.lower() not in _ALSO_SUBJECTS and _VERB_AFTER.match(after):
         return bool(kind & lex.GIVEN) or not _SENTENCE_END.search(before)
     if _is_listed_after_name(note, first, before) or (kind & lex.FIRST and _is_relative(note, first, before)):
         return True
