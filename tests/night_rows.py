@@ -28,7 +28,7 @@ def read_rows(settings: Settings) -> dict[str, Counter]:
     with connect("postgres", "hot", settings) as hot, connect("postgres", "warm", settings) as warm:
         people = _person_names(hot)
         tables = {f"lifecycle.{name}": _bag(hot, "lifecycle", name, {}) for name in _BOOKS}
-        for name in ("quarantine", "gate_result", "score"):
+        for name in ("quarantine", "gate_result", "check_result", "score"):
             tables[f"quality.{name}"] = _bag(hot, "quality", name, {})
         for (name,) in hot.execute(
             """select relname from pg_class where relnamespace = 'raw'::regnamespace and relkind in ('r', 'p')

@@ -62,6 +62,18 @@ def test_running_it_again_leaves_the_same_results(settings: Settings, delivery: 
     assert results_of(settings, delivery.source) == first
 
 
+def test_what_is_left_of_a_delivery_after_a_kill_does_not_stand_for_the_whole(settings: Settings, delivery: Documents):
+    first = delivery.load()
+    delivery.rows = [row[:5] + (f"{row[5]}-b", *row[6:]) for row in delivery.rows[:5]]
+    both = [first, delivery.load(number=2)]
+    assess.assess_batches(both, settings)
+    whole = results_of(settings, delivery.source)
+    check_batch(first, settings)
+    assess.assess_batches(both, settings)  # the night goes on: one batch is judged, the other waits
+    after = results_of(settings, delivery.source)
+    assert {name: after[name] for name in whole} == whole
+
+
 def test_a_night_is_judged_again_without_its_rows(settings: Settings, delivery: Documents, tmp_path, monkeypatch):
     batch = delivery.load()
     assess.assess_batches([batch], settings)

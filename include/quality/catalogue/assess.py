@@ -33,11 +33,18 @@ NOTE = "checks_without_count"
 
 
 def assess_batches(batch_ids: Sequence[str], settings: Settings | None = None) -> None:
-    """Check the deliveries that these batches are, a source and night at a time. Batches already judged are left as they were."""
+    """Check the deliveries that these batches are, a source and night at a time, each once and as a whole.
+
+    A night that goes on after a kill finds some batches of a delivery judged: the results that are there are those of all of it.
+    """
     settings = settings or Settings.from_environment()
     with connect("checker", "hot", settings) as books:
         batches = [read_batch(books, batch_id) for batch_id in batch_ids]
-    waiting = [batch for batch in batches if batch.state == "loaded" and not batch.is_replay]
+        rows = books.execute("select batch_id from quality.assessed_batch where batch_id = any(%s)", [list(batch_ids)])
+        assessed = {batch_id for (batch_id,) in rows}
+    waiting = [
+        batch for batch in batches if batch.state == "loaded" and not batch.is_replay and batch.batch_id not in assessed
+    ]
     for source, night in sorted({(batch.source, batch.night) for batch in waiting}):
         assess(source, night, [batch for batch in waiting if (batch.source, batch.night) == (source, night)], settings)
 
@@ -63,11 +70,20 @@ def assess(source: str, night: date, batches: Sequence[Batch], settings: Setting
         results += _loading(books, batches)
         results = [run.under_policy(each, source, night) for each in results]
         _keep(books, source, night, results)
+        _note_assessed(books, batches)
         counts = {status: sum(each.status == status for each in results) for status in (PASSED, FAILED, ERROR)}
         progress.count(
             checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR], unusual=alarms
         )
         return results
+
+
+def _note_assessed(books: psycopg.Connection, batches: Sequence[Batch]) -> None:
+    with books.cursor() as cursor:
+        cursor.executemany(
+            "insert into quality.assessed_batch (batch_id) values (%s) on conflict do nothing",
+            [(batch.batch_id,) for batch in batches],
+        )
 
 
 def _rows_of(batches: Sequence[Batch], source: str, settings: Settings | None) -> Iterable[Rows]:
