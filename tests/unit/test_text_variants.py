@@ -105,3 +105,10 @@ def test_the_command_prints_figures_and_writes_misses_without_text(tmp_path, cap
     (miss,) = map(json.loads, (tmp_path / "misses.jsonl").read_text().splitlines())
     assert miss == {"id": "lines.jsonl:n1", "start": 3, "end": 5, "class": "PATIENT"}
     assert (tmp_path / "misses.jsonl").stat().st_mode & 0o77 == 0
+
+
+def test_the_last_word_of_a_note_says_nothing_of_its_second():
+    text = "Comfort, Joy to Desmond"
+    assert {text[span.start : span.end] for span in FINDER.find(text)} == {"Desmond"}
+    text = "They saw Desmond, Grace and left."
+    assert {text[span.start : span.end] for span in FINDER.find(text)} == {"Desmond", "Grace"}

@@ -73,10 +73,12 @@ def _is_told_of_people(before: str, after: str) -> bool:
 
 
 def _is_listed_after_name(note: Note, first: int, before: str) -> bool:
-    """'Desmond and Grace'."""
-    if not _AFTER_LISTED.search(before):
+    """'Desmond and Grace', 'Desmond, Grace'."""
+    listed = _AFTER_LISTED.search(before)
+    place = first - (1 if before.endswith(", ") else 2)
+    if not listed or place < 0:
         return False
-    beside = note.kinds[first - 2]
+    beside = note.kinds[place]
     return bool(beside & lex.NAMES) and not beside & (lex.WORD | lex.CLINICAL)
 
 
