@@ -13,11 +13,12 @@ from psycopg import sql
 from include.equity.policy import dbt_variables
 
 DBT = Path(__file__).parents[1] / "dbt_project"
+MACROS = ("intervals", "disclosure", "membership_sums", "disparities_between_two", "disparities_between_all")
 
 
 def render_model(path: str, *, night: str = "2026-11-23", **policies: Any) -> str:
     """The model's SQL; ``ref('x')`` and ``source('s', 'x')`` read the temporary table x, policies are those in force unless given."""
-    macros = "".join((DBT / "macros" / name).read_text() for name in ("intervals.sql", "disclosure.sql"))
+    macros = "".join((DBT / "macros" / f"{name}.sql").read_text() for name in MACROS)
     text = macros + (DBT / "models" / path).read_text()
     environment = Environment()
     environment.globals |= {

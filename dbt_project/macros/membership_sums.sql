@@ -1,6 +1,6 @@
-{#- What is counted of the members of a group. All are whole numbers, so that a repeated night gives the same bits. -#}
-{% macro sums_of_membership() -%}
-    {{ return(['people', 'people_in_numerator', 'events', 'person_days', 'events_squared', 'events_times_days', 'days_squared']) }}
+{#- What is counted of the members of a group, parted by spaces. All are whole numbers, so that a repeated night gives the same bits. -#}
+{% macro names_of_sums() -%}
+    people people_in_numerator events person_days events_squared events_times_days days_squared
 {%- endmacro %}
 
 {#- The sums over rows of int_measures__membership, one row a person; squares and products are for the errors of rates. -#}
@@ -16,7 +16,7 @@
 
 {#- The same sums of rows that hold them already. -#}
 {% macro sums_of_sums() -%}
-    {%- for sum in sums_of_membership() %}
+    {%- for sum in names_of_sums().split() %}
     sum({{ sum }})::bigint as {{ sum }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}

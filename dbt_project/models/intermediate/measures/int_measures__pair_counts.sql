@@ -4,7 +4,7 @@
 -#}
 {%- set pairs = policy('equity_pairs') -%}
 {%- set dimensions = (pairs | map('first') | list + pairs | map('last') | list) | unique | list -%}
-{%- set sums = sums_of_membership() -%}
+{%- set sums = names_of_sums().split() -%}
 {%- set keys = ['measure_id', 'period_kind', 'period', 'dimension', 'first_group', 'second_group'] -%}
 {% if not pairs %}
 select

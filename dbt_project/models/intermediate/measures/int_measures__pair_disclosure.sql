@@ -7,7 +7,7 @@
 -#}
 {%- set minimum = policy('disclosure_minimum_cell') -%}
 {%- set key = 'measure_id, period_kind, period, dimension' -%}
-{%- set sums = sums_of_membership() -%}
+{%- set sums = names_of_sums().split() -%}
 with
 
 catalogue as (
