@@ -168,6 +168,15 @@ rejudge: $(STAMP) ## judge a night's results again under the thresholds of today
 	@: $(call need,DAY,make rejudge DAY=2026-11-22)
 	@$(PY) -m include.quality rejudge --night "$(DAY)"
 
+.PHONY: api
+api: $(STAMP) ## serve what is published as FHIR R4, with population-health and equity tables: PORT=8410, on loopback
+	@$(PY) -m include.api serve --port "$(or $(PORT),8410)"
+
+.PHONY: api-key
+api-key: $(STAMP) ## a key for a client of the API, shown once: NAME="equity dashboard" AUDIENCE=reader|analyst
+	@: $(call need,NAME,make api-key NAME="equity dashboard")
+	@$(PY) -m include.api key "$(NAME)" --audience "$(or $(AUDIENCE),reader)"
+
 .PHONY: metrics
 metrics: $(STAMP) ## serve the last night's metrics for Prometheus until stopped: PORT=9464, on loopback (ADDRESS=0.0.0.0 for all)
 	@$(PY) -m include.quality metrics --port "$(or $(PORT),9464)" --address "$(or $(ADDRESS),127.0.0.1)"

@@ -139,12 +139,7 @@ def _report(measure: Row, kind: str, period: str, rows: list[Row], base: str, ni
     return {
         "resourceType": "MeasureReport",
         "id": fhir_id(measure.measure_id, period),
-        # What cannot be computed is no result; what still runs is not complete.
-        "status": "error"
-        if whole.status == "value set missing"
-        else "complete"
-        if whole.is_period_closed
-        else "pending",
+        "status": report_status(whole),
         "type": "summary",
         "measure": _canonical(measure.measure_id, base),
         **({"date": night.isoformat()} if night else {}),
@@ -152,6 +147,13 @@ def _report(measure: Row, kind: str, period: str, rows: list[Row], base: str, ni
         "improvementNotation": _improvement(measure),
         "group": [{**group, **({"stratifier": strata} if strata else {})}],
     }
+
+
+def report_status(whole: Row) -> str:
+    """FHIR's status by the row of all people: what cannot be computed is no result; what still runs is not complete."""
+    if whole.status == "value set missing":
+        return "error"
+    return "complete" if whole.is_period_closed else "pending"
 
 
 def _stratum_of(dimension: str, subgroup: str) -> Json:

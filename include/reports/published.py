@@ -28,7 +28,8 @@ def read_published(settings: Settings, measure_id: str | None = None) -> Publish
     try:
         with connect("reader", "warm", settings) as warm:
             warm.row_factory = namedtuple_row
-            return _read(warm, measure_id)
+            warm.execute("set transaction isolation level repeatable read, read only")
+            return read_from(warm, measure_id)
     except psycopg.errors.UndefinedTable as error:
         raise ReportError(
             found="no measure has been published yet",
@@ -49,8 +50,8 @@ _DISPARITIES = """
     select * from equity.disparities where %(measure)s::text is null or measure_id = %(measure)s"""
 
 
-def _read(warm: psycopg.Connection, measure_id: str | None) -> Published:
-    warm.execute("set transaction isolation level repeatable read, read only")
+def read_from(warm: psycopg.Connection, measure_id: str | None = None) -> Published:
+    """The same from a connection that gives named tuples, in its snapshot. Raises ReportError where the measure is not known."""
     measures = warm.execute("select * from measures.catalogue order by measure_id").fetchall()
     if measure_id is not None and measure_id not in {row.measure_id for row in measures}:
         raise ReportError(
