@@ -34,7 +34,11 @@ def _serve(given: argparse.Namespace) -> int:
 
     settings = Settings.from_environment(os.environ)
     has_tls = _has_tls(given)
-    base = given.base or f"{'https' if has_tls else 'http'}://{given.address}:{given.port}"
+    base = (
+        given.base
+        or os.environ.get("PLUMBLINE_API_BASE")
+        or f"{'https' if has_tls else 'http'}://{given.address}:{given.port}"
+    )
     app = create_app(settings, clients_file(settings, os.environ), base.rstrip("/"))
     print(f"population health and equity as FHIR R4: {base}/fhir/metadata (Ctrl-C stops)", file=sys.stderr)
     print(f"  try: curl -H 'Authorization: Bearer <key>' '{base}/equity/findings?_format=csv'", file=sys.stderr)
@@ -78,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve what is published, until stopped")
     serve.add_argument("--address", default="127.0.0.1", help="address to listen on (default: this machine only)")
     serve.add_argument("--port", type=int, default=8410)
-    serve.add_argument("--base", help="the address that clients use, where it is another than the one listened on")
+    serve.add_argument(
+        "--base", help="the address that clients use, where it is another than the one listened on (PLUMBLINE_API_BASE)"
+    )
     serve.add_argument("--certificate", type=Path, help="TLS: file of the certificate chain")
     serve.add_argument("--key", type=Path, help="TLS: file of the private key")
     serve.add_argument("--behind-proxy", action="store_true", help="a proxy on this machine or network does TLS")

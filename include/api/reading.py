@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
@@ -41,9 +42,19 @@ def published(role: str, settings: Settings) -> Iterator[psycopg.Connection]:
 
 def version_of(warm: psycopg.Connection, relation: str) -> tuple[str, str]:
     """Night and ETag of a published table: they change when its rows do."""
-    row = warm.execute(
-        "select night, version from governance.published_version where relation = %s", [relation]
-    ).fetchone()
+    row = _version(warm, relation)
     if row is None:
         raise psycopg.errors.UndefinedTable
     return row.night.isoformat(), f'W/"{relation}-{row.version}"'
+
+
+def night_of(warm: psycopg.Connection, relation: str) -> str | None:
+    """The night in which a published table last changed; None before the first."""
+    row = _version(warm, relation)
+    return row.night.isoformat() if row else None
+
+
+def _version(warm: psycopg.Connection, relation: str) -> Any:
+    return warm.execute(
+        "select night, version from governance.published_version where relation = %s", [relation]
+    ).fetchone()

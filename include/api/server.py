@@ -19,7 +19,7 @@ from include.api.access import Door
 from include.api.clients import Client
 from include.api.outcomes import FHIR_JSON, Refusal, answer_of
 from include.api.questions import Asked
-from include.api.reading import published, version_of
+from include.api.reading import night_of, published, version_of
 from include.audit.chain import append
 from include.errors import lines_of_ours
 from include.settings import Settings
@@ -103,7 +103,7 @@ def _add_open(app: FastAPI, service: Service) -> None:
     @app.get("/health")
     def health() -> Response:
         with published("api", service.settings) as warm:
-            night, _ = version_of(warm, RESULTS)
+            night = night_of(warm, RESULTS)
         return Response(dump({"status": "up", "published": night}), media_type=JSON)
 
     @app.get("/fhir/metadata")

@@ -14,6 +14,7 @@ from pathlib import Path
 from include.local_stack.environment import (
     ADMIN,
     COMPONENTS,
+    API,
     LISTENER,
     METRICS,
     MIGRATIONS,
@@ -90,6 +91,7 @@ def service_commands() -> dict[str, list[str]]:
         "worker": list(WORKER),
         "listen": list(LISTENER),
         "metrics": list(METRICS),
+        "api": list(API),
     }
 
 
@@ -127,6 +129,17 @@ def listener_environment() -> dict[str, str]:
     shared += ("PLUMBLINE_SECRETS_DIR", "PLUMBLINE_SOURCES", "PLUMBLINE_TIMEZONE")
     chosen = {name: f"${{{name}:-}}" for name in _LISTENER_FROM_DOT_ENV}
     return {**{name: of_all[name] for name in shared}, "PLUMBLINE_LISTEN_HOST": "0.0.0.0", **chosen}
+
+
+def api_environment() -> dict[str, str]:
+    """The environment of the service that answers the API's clients: it knows the databases and nothing else."""
+    of_all = service_environment()
+    shared = ("PYTHONPATH", "PLUMBLINE_PG_HOST", "PLUMBLINE_PG_PORT", "PLUMBLINE_PG_SSLMODE", "PLUMBLINE_S3_ENDPOINT")
+    own = {
+        "PLUMBLINE_API_CLIENTS": "${PLUMBLINE_API_CLIENTS:-/sources/api_clients.yml}",
+        "PLUMBLINE_API_BASE": "${PLUMBLINE_API_BASE:-http://localhost:8410}",
+    }
+    return {**{name: of_all[name] for name in (*shared, "PLUMBLINE_SECRETS_DIR")}, **own}
 
 
 def make_compose_home(path: Path, say: Callable[[str], None]) -> Home:

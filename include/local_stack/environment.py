@@ -43,6 +43,7 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
 WORKER = ("airflow", "celery", "worker")
 LISTENER = ("python", "-m", "include.live")
 METRICS = ("python", "-m", "include.quality", "metrics", "--address", "0.0.0.0", "--port", "9464")
+API = ("python", "-m", "include.api", "serve", "--address", "0.0.0.0", "--port", "8410", "--behind-proxy")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ("python", "-m", "include.local_stack", "migrate"),
     ("airflow", "db", "migrate"),

@@ -113,7 +113,8 @@ def _as(audience: str) -> dict[str, str]:
 
 
 def test_before_anything_is_published_every_answer_says_so(api) -> None:
-    for path in ("/health", "/fhir/metadata", "/fhir/Measure", "/equity/findings"):
+    assert api.get("/health").json() == {"status": "up", "published": None}
+    for path in ("/fhir/metadata", "/fhir/Measure", "/equity/findings"):
         answer = api.get(path)
         assert answer.status_code == 503, path
         assert answer.json()["issue"][0]["diagnostics"].startswith("nothing is published yet")

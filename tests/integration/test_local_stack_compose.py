@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from include.api.clients import ROLES
 from include.local_stack.containers import (
+    api_environment,
     listener_environment,
     make_compose_home,
     service_commands,
@@ -94,6 +96,7 @@ def test_what_an_installation_chooses_in_dot_env_reaches_what_runs_tasks(compose
         "LISTEN_",
         "COMPOSE_",
         "METRICS_",
+        "API_",
     )
     elsewhere += ("SOURCES_DIR", "SECRETS_DIR", "KEYRING_DIR")
     chosen = {name for name in offered if not name.removeprefix("PLUMBLINE_").startswith(elsewhere)}
@@ -120,6 +123,13 @@ def test_the_listener_holds_its_own_password_and_no_key(composed):
     assert listener["networks"] == ["outside"], "whoever talks to hospitals' interfaces must not reach the object store"
     assert "outside" not in composed["services"]["s3"].get("networks", ["inside"])
     assert "outside" in composed["services"]["postgres"]["networks"]
+
+
+def test_what_serves_the_api_holds_the_passwords_of_its_audiences_and_no_key(composed):
+    api = composed["services"]["api"]
+    assert api["environment"] == api_environment() and api["profiles"] == ["api"]
+    assert api["secrets"] == [f"pg_{role}" for role in ROLES.values()]
+    assert api["networks"] == ["outside"], "whoever answers the world must not reach the object store"
 
 
 def test_what_serves_metrics_holds_no_secret_and_reaches_no_database(composed):
