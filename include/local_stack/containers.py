@@ -13,8 +13,8 @@ from pathlib import Path
 
 from include.local_stack.environment import (
     ADMIN,
-    COMPONENTS,
     API,
+    COMPONENTS,
     LISTENER,
     METRICS,
     MIGRATIONS,
