@@ -60,25 +60,25 @@ _HEADING = re.compile(
 # is a sum over their tokens and the newest record behind each, so that a merge of persons or a corrected name changes it; the
 # batch number also tells of an older version that came late.
 _DUE = """
-    select person_key, mark, seq from (
-    select link.person_key,
-        coalesce(sum(hashtextextended(link.person_token::text || coalesce(e.batch_seq, 0), 0))::numeric %% 9000000000000000000, 0)::bigint as mark,
-        coalesce(max(told.seq), 0) as seq
-    from restricted.person_link link
-    left join restricted.person_evidence e using (person_token)
-    left join lateral (
-        select max(p.batch_seq) as seq from raw.resource p
-        where p.person_token = link.person_token and p.resource_type in ('Patient', 'RelatedPerson')
-    ) told on true
-    where exists (select from raw.resource d where d.resource_type = 'DocumentReference' and d.person_token in (
-        select same.person_token from restricted.person_link same where same.person_key = link.person_key))
-    group by 1
-) as person
-    where exists (
-        select from restricted.person_link link
-        join raw.resource r on r.person_token = link.person_token and r.resource_type = 'DocumentReference'
-        left join restricted.document_text t on t.record_id = r.record_id
-        where link.person_key = person.person_key and not r.is_deleted and r.sealed is not null and (t.record_id is null or t.rules <> %(rules)s or t.known_mark <> person.mark or t.known_seq < person.seq))
+    with document as materialized (
+        select link.person_key, r.record_id from raw.resource r join restricted.person_link link using (person_token)
+        where r.resource_type = 'DocumentReference' and not r.is_deleted and r.sealed is not null
+    ), told as materialized (
+        select person_token, max(batch_seq) as seq from raw.resource where resource_type in ('Patient', 'RelatedPerson') group by 1
+    ), person as (
+        select link.person_key,
+            coalesce(sum(hashtextextended(link.person_token::text || coalesce(e.batch_seq, 0), 0))::numeric %% 9000000000000000000, 0)::bigint as mark,
+            coalesce(max(told.seq), 0) as seq
+        from restricted.person_link link
+        left join restricted.person_evidence e using (person_token)
+        left join told using (person_token)
+        where link.person_key in (select person_key from document)
+        group by 1
+    )
+    select person_key, mark, seq from person
+    where person_key in (
+        select d.person_key from document d join person p using (person_key) left join restricted.document_text t using (record_id)
+        where t.record_id is null or t.rules <> %(rules)s or t.known_mark <> p.mark or t.known_seq < p.seq)
     order by person_key
 """
 _DOCUMENTS = """
