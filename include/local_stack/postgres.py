@@ -47,6 +47,7 @@ SERVER_SETTINGS = {
     "log_parameter_max_length_on_error": "0",
     "log_line_prefix": "%m [%p] %u@%d %a ",
     "idle_in_transaction_session_timeout": "1h",
+    "client_connection_check_interval": "5s",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

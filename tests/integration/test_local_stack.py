@@ -246,3 +246,20 @@ def test_other_local_users_find_the_s3_server_s_inner_doors_closed(stack: Settin
             request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
             with pytest.raises(urllib.error.HTTPError, match="40[14]"):
                 urllib.request.urlopen(request)
+
+
+def test_a_statement_whose_client_was_killed_ends_and_lets_its_locks_go(settings: Settings):
+    asks = (
+        "from include.warehouse.connect import connect\n"
+        "hot = connect('transformer')\n"
+        "hot.execute('select pg_advisory_lock(4711)')\n"
+        "print('locked', flush=True)\n"
+        "hot.execute('select pg_sleep(3600)')"
+    )
+    night = subprocess.Popen([sys.executable, "-c", asks], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+    assert night.stdout.readline() == "locked\n"
+    night.kill()
+    night.wait()
+    with connect("transformer", "hot", settings) as following:
+        following.execute("set local lock_timeout = '120s'")
+        following.execute("select pg_advisory_xact_lock(4711)")
