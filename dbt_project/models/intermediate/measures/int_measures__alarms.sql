@@ -82,14 +82,25 @@ classes as (
 
     group by 1, 2
 
+),
+
+emptied as (
+
+    select measure_id, title, period
+    from denominators
+    where people = 0 and people_before >= 11 and observed_before - starts_on >= 90
+
 )
 
+-- Measures that empty in the same period do so for one reason, as a rule: they are told together.
 select
     'empty denominator' as alarm,
-    measure_id as subject,
-    'nobody is in the denominator of "' || title || '" in ' || period || ', though people were the year before' as said
-from denominators
-where people = 0 and people_before >= 11 and observed_before - starts_on >= 90
+    string_agg(measure_id, ', ' order by measure_id) as subject,
+    'nobody is in the denominator of ' || case when count(*) > 1 then count(*) || ' measures (' else '' end
+    || string_agg('"' || title || '"', ', ' order by measure_id) || case when count(*) > 1 then ')' else '' end
+    || ' in ' || period || ', though people were the year before' as said
+from emptied
+group by period
 
 union all
 select
