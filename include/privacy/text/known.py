@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from include.privacy.text import lexicon as lex
@@ -14,8 +14,9 @@ from include.privacy.text.spans import DATE, ID, LOCATION, NAME, Span
 from include.privacy.text.vocabulary import CREDENTIALS, FUNCTION_WORDS, PARTICLES, TERM_AFTER, TITLES
 
 _PARTS = re.compile(r"[^\W\d_][^\W_]*")
-_SEPARATORS = str.maketrans("", "", "-–. ()/_+#:\t\n")
+_SEPARATORS = str.maketrans("", "", "-–. ()/_+#:\t\n\r\v\f\u00a0")
 _BETWEEN = r"[-–. ()/_+\s]{0,3}"
+_GAP = re.compile(_BETWEEN)
 _DATE_PARTS = re.compile(r"(\d{4})\D(\d{1,2})\D(\d{1,2})")
 _STREET_FORMS = {
     "street": "st", "avenue": "ave", "boulevard": "blvd", "road": "rd", "drive": "dr", "lane": "ln", "court": "ct", "place": "pl", "terrace": "ter", "circle": "cir",
@@ -166,19 +167,50 @@ def _initials(text: str, known: Known) -> Iterator[Span]:
 
 def _identifiers(text: str, known: Known) -> Iterator[Span]:
     squeezed = text.translate(_SEPARATORS).lower()
+    places: list[int] = []
     for identifier in known.identifiers:
-        plain = identifier.translate(_SEPARATORS).lower()
-        forms = {plain}
-        if plain.isdigit() and len(plain) in (11, 13) and plain[0] == "1":
-            forms.add(plain[1:])
-        if plain.isdigit() and len(plain) > 5:
-            forms.add(plain.lstrip("0"))
-        for form in forms:
+        for form in _forms(identifier.translate(_SEPARATORS).lower()):
             if len(form) >= 4 and form in squeezed:
-                for found in re.finditer(
-                    r"(?<![A-Za-z0-9])" + _BETWEEN.join(map(re.escape, form)) + r"(?![A-Za-z0-9])", text, re.IGNORECASE
-                ):
-                    yield Span(*found.span(), _class_of(identifier), 6)
+                places = places or [place for place, letter in enumerate(text) if ord(letter) not in _SEPARATORS]
+                for start, end in _written_apart(text, squeezed, places, form):
+                    yield Span(start, end, _class_of(identifier), 6)
+
+
+def _forms(plain: str) -> set[str]:
+    """An identifier as people shorten it: without the country's 1, without leading zeros."""
+    forms = {plain}
+    if plain.isdigit() and len(plain) in (11, 13) and plain[0] == "1":
+        forms.add(plain[1:])
+    if plain.isdigit() and len(plain) > 5:
+        forms.add(plain.lstrip("0"))
+    return forms
+
+
+def _written_apart(text: str, squeezed: str, places: Sequence[int], form: str) -> Iterator[tuple[int, int]]:
+    """Where a form stands in the text, up to three separators between any two of its letters and none of theirs around it.
+
+    ``squeezed`` is the text without separators, ``places`` where its letters stand. A pattern a form would have to be compiled,
+    which costs more than reading the note.
+    """
+    if len(squeezed) != len(places):  # a letter whose small form is two: their places cannot be told
+        pattern = _BETWEEN.join(map(re.escape, form))
+        yield from (found.span() for found in re.finditer(rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])", text, re.I))
+        return
+    at = squeezed.find(form)
+    while at >= 0:
+        own = places[at : at + len(form)]
+        start, end = own[0], own[-1] + 1
+        is_whole = not _is_letter(text[start - 1 : start]) and not _is_letter(text[end : end + 1])
+        found = is_whole and all(
+            two == one + 1 or _GAP.fullmatch(text, one + 1, two) for one, two in zip(own, own[1:], strict=False)
+        )
+        if found:
+            yield start, end
+        at = squeezed.find(form, at + (len(form) if found else 1))
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalnum()
 
 
 def _class_of(identifier: str) -> str:
