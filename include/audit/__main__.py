@@ -1,6 +1,6 @@
 """``python -m include.audit verify`` checks the trail; ``anchor`` checks it and seals its newest entry for the night;
 ``export`` prints it as FHIR AuditEvents (NDJSON; --after NUMBER); ``access`` lists who can read what, when they last acted and
-what nobody used for 90 days; ``watch`` has the trail tell of changed policies and grants, and of logins that Postgres refused."""
+what nobody used for 90 days; ``watch`` has the trail tell of changed policies and grants, of refused logins, and of tables read and sessions opened by hand."""
 
 from __future__ import annotations
 

@@ -25,7 +25,12 @@ def dumping(settings: Settings, database: str, snapshot: str):
         "--exclude-table-data=intake.*__*",  # batches that wait for the gate are taken from landing again; live messages are not
         f"--host={settings.pg_host}", f"--port={settings.pg_port}", "--username=backup", database,
     ]  # fmt: skip
-    environment = {"PATH": os.defpath, "PGPASSWORD": settings.secret("pg_backup"), "PGSSLMODE": settings.pg_sslmode}
+    environment = {
+        "PATH": os.defpath,
+        "PGPASSWORD": settings.secret("pg_backup"),
+        "PGSSLMODE": settings.pg_sslmode,
+        "PGAPPNAME": "plumbline backup",
+    }
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     try:
         yield process.stdout

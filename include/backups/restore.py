@@ -140,7 +140,12 @@ def _fill(source: Settings, target: Settings, manifest: Manifest, identity: str)
         program("pg_restore"), "--exit-on-error", "--no-password", f"--host={target.pg_host}", f"--port={target.pg_port}",
         "--username=postgres", f"--dbname={manifest.kind}",
     ]  # fmt: skip
-    environment = {"PATH": os.defpath, "PGPASSWORD": target.secret("pg_postgres"), "PGSSLMODE": target.pg_sslmode}
+    environment = {
+        "PATH": os.defpath,
+        "PGPASSWORD": target.secret("pg_postgres"),
+        "PGSSLMODE": target.pg_sslmode,
+        "PGAPPNAME": "plumbline restore",
+    }
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     try:
         # Opened as it streams: what the dump holds in clear never touches a disk but the server's.
