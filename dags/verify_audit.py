@@ -1,5 +1,6 @@
 """Check the audit trail from its first entry and seal its newest in the locked bucket: every day, an hour after noon.
 
+Every night does so as well, before its verdict; this is for what happened since, and for days without one.
 A trail that was bent fails the run and names the first entry; it is not sealed.
 """
 

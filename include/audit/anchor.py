@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 from collections.abc import Mapping
 from datetime import date, timedelta
 
@@ -11,6 +12,7 @@ from include.audit.chain import Verdict, verify
 from include.errors import PlumblineError
 from include.settings import Settings
 
+log = logging.getLogger(__name__)
 PREFIX = "anchor/"
 
 
@@ -48,6 +50,26 @@ def anchor_trail(night: date, settings: Settings | None = None) -> int:
         ObjectLockRetainUntilDate=end_of(now.date() + kept),
     )
     return verdict.entries
+
+
+def seal_night(night: date, settings: Settings | None = None) -> int | None:
+    """Check and seal the trail as a step of the night. Returns the number of the entry that is sealed, None where it failed.
+
+    A trail that does not hold, or that cannot be sealed, stops nothing that follows: the failed step makes the night red.
+    """
+    from include.nights import step
+
+    settings = settings or Settings.from_environment()
+    try:
+        with step(night, "seal", role="lifecycle", settings=settings) as running:
+            entry = anchor_trail(night, settings)
+            running.count(entries=entry)
+            return entry
+    except AnchorError as problem:
+        log.error("%s", problem)
+    except Exception as problem:  # the store may be down; its message may quote anything
+        log.error("the audit trail could not be sealed: %s", type(problem).__name__)
+    return None
 
 
 def verify_trail(settings: Settings | None = None) -> Verdict:

@@ -128,7 +128,24 @@ def _restore(asked, settings: Settings) -> int:
     for manifest in restored.manifests:
         print(f"{manifest.kind}: as of the night {manifest.night}")
     print(f"{restored.erasures} erasure(s) applied again, {restored.rows_erased} row(s) and keys they took out; open")
-    return 0
+    return _tell_whether_keys_open(settings, asked.night) if "keys" in asked.databases else 0
+
+
+def _tell_whether_keys_open(settings: Settings, night: str | None) -> int:
+    """A backup of keys may be older than a rotation or a retirement: only its own keyring opens it then."""
+    from include.privacy.rotation import check_keys
+
+    counts = check_keys(settings)
+    print("data keys: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
+    if not counts["damaged"] + counts["without_version"]:
+        return 0
+    same = f" --night {night}" if night else ""
+    print(
+        f"The keyring here is not the one that these keys were saved with. Put that one back: 'python -m include.backups restore-keyring{same} "
+        "--to FOLDER', name the folder as PLUMBLINE_KEYRING_DIR, then 'python -m include.privacy.key_desk check'.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _restore_keyring(asked, settings: Settings) -> int:

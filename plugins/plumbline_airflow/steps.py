@@ -129,9 +129,11 @@ def publish() -> None:
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def close() -> str:
-    """Write the verdict, whatever happened. Returns it."""
+    """Seal the audit trail of what the night did, then write the verdict, whatever happened. Returns it."""
+    from include.audit.anchor import seal_night
     from include.verdict import close_night
 
+    seal_night(tonight())
     return close_night(tonight())
 
 

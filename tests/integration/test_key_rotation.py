@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +19,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from include.backups import vault
+from include.backups.__main__ import _tell_whether_keys_open
+from include.backups.back_up import back_up
+from include.backups.drill import scratch_server
+from include.backups.restore import newest_of, restore, restore_keyring
 from include.lifecycle.retrieve import retrieve_with
 from include.lifecycle.work import open_work
 from include.privacy import keys, rotation
@@ -110,6 +117,39 @@ def test_an_old_version_goes_only_when_nothing_needs_it_and_its_days_are_over(ow
         retire(own_keyring, 2, by="A. Officer", today=LATER)
     assert add_key_encryption_key(own_keyring.keyring_dir) == 3
     assert check_keys(own_keyring) == {"opened": 3, "destroyed": 0, "damaged": 0, "without_version": 0}
+
+
+def test_keys_saved_before_a_version_was_retired_come_back_with_the_keyring_saved_beside_them(
+    own_keyring, tmp_path, capsys
+):
+    with connect("sealer", "keys", own_keyring, autocommit=True) as books:
+        made = keys.get_or_create(books, load_keyring(own_keyring.keyring_dir), key_ids(3)).keys
+    back_up(date(2026, 11, 23), own_keyring)
+    rotate(own_keyring, by="A. Officer")
+    rewrap(own_keyring, by="A. Officer")
+    retire(own_keyring, 1, by="A. Officer", today=LATER)
+    manifest, escrow = newest_of(own_keyring, "keys", None), own_keyring.secret("escrow_identity")
+    with scratch_server(own_keyring) as scratch:
+        restore(own_keyring, scratch, [manifest], landing_identity="", escrow_identity=escrow)
+        assert _tell_whether_keys_open(scratch, "2026-11-23") == 1
+        said = capsys.readouterr()
+        assert "without version 3" in said.out
+        assert "restore-keyring --night 2026-11-23 --to FOLDER" in said.err
+        restore_keyring(own_keyring, manifest, escrow, tmp_path / "as it was")
+        as_it_was = replace(scratch, keyring_dir=tmp_path / "as it was")
+        assert _tell_whether_keys_open(as_it_was, None) == 0
+        with connect("sealer", "keys", scratch) as books:
+            assert keys.fetch_many(books, load_keyring(as_it_was.keyring_dir), made).keys == made
+
+
+def test_a_backup_of_keys_keeps_which_versions_are_retired(own_keyring):
+    rotate(own_keyring, by="A. Officer")
+    rewrap(own_keyring, by="A. Officer")
+    retire(own_keyring, 1, by="A. Officer", today=LATER)
+    back_up(date(2026, 11, 23), own_keyring)
+    manifest, escrow = newest_of(own_keyring, "keys", None), own_keyring.secret("escrow_identity")
+    with vault.open_backup(own_keyring, manifest, escrow) as it, tarfile.open(fileobj=io.BytesIO(it.read())) as packed:
+        assert packed.extractfile("retired_version.copy").read().startswith(b"1\t")
 
 
 def test_loss_wrong_key_and_tampering_each_say_so_and_lose_nothing(own_keyring):
