@@ -24,6 +24,7 @@ _WORDS = {
 }
 _DAYS = ("hot_days", "warm_days", "cold_days", "retention_days")
 _REQUIRED = {"owner", "reason", "regions", "quality_threshold", "resource_types", *_DAYS, *_WORDS}
+_EVENT_WORDS = {"since_year": (1800, 2000), "years_ahead": (1, 100)}
 _OPTIONAL = {"kept_with_person", "priority", "minors_until_age", "keep_cold_if_read_days"}
 
 
@@ -90,6 +91,17 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Believable:
+    """Years of events from which retention counts: from ``since_year`` to ``years_ahead`` after the year of receipt.
+
+    A record dated outside counts from receipt: a year mistyped as 0219 would end it at once, as 2919 lock it for centuries.
+    """
+
+    since_year: int = 1900
+    years_ahead: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """The whole policy: a rule a class, the days of landing, and a fingerprint of the file it was read from."""
 
@@ -98,6 +110,7 @@ class Retention:
     landing_days: int
     rules: Mapping[str, Rule]
     sha256: str
+    events: Believable = Believable()
 
     def rule(self, data_class: str) -> Rule:
         """The rule of a class. Raises PolicyError for a class the policy does not name: it must not be guessed."""
@@ -137,18 +150,19 @@ def read_retention(text: object, *, sha256: str = "", name: Path = POLICY_FILE) 
     if faults:
         raise _refused(name, faults)
     rules = {data_class: _rule(data_class, said) for data_class, said in text["classes"].items()}
-    return Retention(text["owner"], text["reviewed"], text["landing"]["days"], rules, sha256)
+    said = {word: text["events"][word] for word in _EVENT_WORDS} if text.get("events") else {}
+    return Retention(text["owner"], text["reviewed"], text["landing"]["days"], rules, sha256, Believable(**said))
 
 
 def faults_of(text: object) -> list[str]:
     """Everything wrong with a parsed policy, in the order of the file; empty when it may come into force."""
     if not isinstance(text, dict):
         return ["the file is not a mapping"]
-    faults = _words("policy", text, {"owner", "reviewed", "landing", "classes"}, set())
+    faults = _words("policy", text, {"owner", "reviewed", "landing", "classes"}, {"events"})
     faults += _owner("policy", text)
     if "reviewed" in text and not isinstance(text["reviewed"], date):
         faults.append("policy: reviewed is not a day written YYYY-MM-DD")
-    faults += _landing(text.get("landing"))
+    faults += _landing(text.get("landing")) + _events(text.get("events", {}))
     classes = text.get("classes")
     if not isinstance(classes, dict) or not classes:
         return [*faults, "policy: classes names no class"]
@@ -198,6 +212,16 @@ def _landing(said: object) -> list[str]:
     faults = _words("landing", said, {"days", "reason"}, set())
     if "days" in said and not _is_days(said["days"]):
         faults.append("landing: days is not a whole number of days, at least 1")
+    return faults
+
+
+def _events(said: object) -> list[str]:
+    if not isinstance(said, dict):
+        return ["events: is not a mapping"]
+    faults = _words("events", said, {*_EVENT_WORDS, "reason"}, set()) if said else []
+    for word, (least, most) in _EVENT_WORDS.items():
+        if word in said and not (_is_days(said[word]) and least <= said[word] <= most):
+            faults.append(f"events: {word} is not a whole number from {least} to {most}")
     return faults
 
 

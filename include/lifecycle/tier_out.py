@@ -27,7 +27,7 @@ from include.lifecycle.data_keys import new_file_key_id
 from include.lifecycle.holds import refuse_held
 from include.lifecycle.plan import Move
 from include.lifecycle.row_seal import RowSeal
-from include.lifecycle.units import EVENT_DAY, Unit, rows_of
+from include.lifecycle.units import EVENT_DAY, Unit, counted_year, rows_of
 from include.lifecycle.work import BusyError, ChangedError, MoveError, Work
 from include.warehouse.connect import connect
 
@@ -125,7 +125,7 @@ def _select(unit: Unit, work: Work) -> sql.Composed:
     documents = unit.raw_table == "resource"
     dataset = sql.SQL("resource_type") if documents else sql.Literal(unit.raw_table.partition("__")[2])
     kept = sorted({kind for rule in work.retention.rules.values() for kind in rule.kept_with_person})
-    year = sql.SQL("extract(year from {} at time zone 'UTC')::int").format(EVENT_DAY)
+    year = counted_year(work.retention.events)
     kind = sql.SQL("({} = any({}))").format(dataset, sql.Literal(kept))
     return sql.SQL(
         """select record_id::text, source::text, ({dataset})::text, data_class::text, ({year})::text,

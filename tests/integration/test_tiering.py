@@ -193,6 +193,54 @@ def test_destruction_waits_for_two_people_then_shreds_the_key_removes_the_bytes_
     assert check_places(fresh_hot) == []
 
 
+def test_an_event_dated_to_a_year_that_cannot_be_true_counts_from_receipt_and_the_plan_says_so(fresh_hot):
+    ahead = RECEIVED.year + 5
+    stored = store_month(fresh_hot, RECEIVED, records=8, event_years=(219, ahead, ahead + 1, 2919))
+    odd = "; events dated 0219-06-15 and 2919-06-15 count from receipt"
+    plan_night(LEAVES_HOT)
+    assert [why for _, why in rules(fresh_hot, LEAVES_HOT)] == [
+        f"lab_results: hot_days {LABS.hot_days} passed, due {LEAVES_HOT}{odd}"
+    ]
+    apply_plan(LEAVES_HOT)
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        files = hot.execute("select event_year, records, last_event from lifecycle.cold_file order by 1").fetchall()
+    assert files == [(RECEIVED.year, 6, date(2919, 6, 15)), (ahead, 2, date(ahead, 6, 15))]
+    over = LABS.ends_after(RECEIVED.year) + timedelta(days=1)
+    run(LEAVES_COLD)
+    plan_night(over)
+    said = f"lab_results: retention_days {LABS.retention_days} after 2018 ended {LABS.ends_after(2018)}{odd}"
+    assert rules(fresh_hot, over) == [("destroy", said)], "the other file is not due"
+    with open_work(LEAVES_COLD, fresh_hot) as work:
+        assert len(list(retrieve_with(work, [record.record_id for record in stored], **ASKED))) == 8
+
+
+def rules(settings, night):
+    with connect("lifecycle", settings=settings) as hot:
+        return hot.execute(
+            """select action, rule from lifecycle.plan_line
+               where plan_id = (select max(plan_id) from lifecycle.plan where night = %s) and kind <> 'landing' order by line_no""",
+            [night],
+        ).fetchall()
+
+
+def test_a_month_that_postgres_has_no_estimate_of_is_counted(fresh_hot):
+    store_month(fresh_hot, RECEIVED, records=7)
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        assert (
+            hot.execute(
+                "select max(reltuples) from pg_class where oid in (select leaf_oid from lifecycle.hot_partition)"
+            ).fetchone()[0]
+            <= 0
+        )
+        (month,) = read_state(hot, load_retention(), RECEIVED).units
+    assert (month.records, month.is_estimate) == (7, False)
+    with connect(OWNER, settings=fresh_hot) as hot:
+        hot.execute("analyze raw.resource")
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        (month,) = read_state(hot, load_retention(), RECEIVED).units
+    assert (month.records, month.is_estimate) == (7, True)
+
+
 def test_bytes_that_a_lock_keeps_are_unreadable_noise_and_said_to_remain(fresh_hot, tmp_path):
     far = date(2031, 1, 10)
     store_month(fresh_hot, far, event_years=(2031,))

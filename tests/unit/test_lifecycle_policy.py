@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 import yaml
 
-from include.lifecycle.policy import POLICY_FILE, PolicyError, load_retention, read_retention
+from include.lifecycle.policy import POLICY_FILE, Believable, PolicyError, load_retention, read_retention
 
 GOOD = yaml.safe_load(POLICY_FILE.read_text())
 
@@ -85,6 +85,23 @@ def test_a_word_said_twice_is_refused(tmp_path):
     path.write_text("owner: a\nowner: b\n")
     with pytest.raises(PolicyError, match="'owner' is said twice"):
         load_retention(path)
+
+
+def test_years_that_events_may_have_are_read_and_every_fault_in_them_named():
+    assert read_retention({**GOOD, "events": {}}).events == load_retention().events == Believable(1900, 5)
+    own = {"since_year": 1950, "years_ahead": 2, "reason": "as the clinic began"}
+    assert read_retention({**GOOD, "events": own}).events == Believable(1950, 2)
+    with pytest.raises(PolicyError) as refused:
+        read_retention({**GOOD, "events": {"since_year": 19, "years_ahead": 2.5, "colour": "red"}})
+    for fault in (
+        "events: unknown word 'colour'",
+        "events: reason is missing",
+        "events: since_year is not a whole number from 1800 to 2000",
+        "events: years_ahead is not a whole number from 1 to 100",
+    ):
+        assert fault in str(refused.value)
+    with pytest.raises(PolicyError, match="events: is not a mapping"):
+        read_retention({**GOOD, "events": 5})
 
 
 def test_a_month_leaves_hot_when_its_last_day_is_older_than_hot_days():
