@@ -90,6 +90,11 @@ def test_the_verdict_is_written_and_told_whatever_happened(nightly, task):
     assert nightly.get_task(task).trigger_rule == "all_done"
 
 
+def test_a_night_gives_way_to_a_later_one_unless_the_run_says_otherwise_and_an_erasure_never_waits(dag_bag):
+    assert dag_bag.dags["nightly"].params["older"] is False
+    assert "older" not in dag_bag.dags["erase_person"].params
+
+
 BY_HAND = ("destroy_expired", "erase_person", "retrieve_records", "replay_quarantine")
 
 
