@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from include.backups.vault import Manifest
 from include.command import day, run_command
 from include.settings import Settings
 
@@ -127,8 +128,27 @@ def _restore(asked, settings: Settings) -> int:
     )
     for manifest in restored.manifests:
         print(f"{manifest.kind}: as of the night {manifest.night}")
+        if manifest.kind == "hot":
+            _tell_the_trail(settings, manifest)
     print(f"{restored.erasures} erasure(s) applied again, {restored.rows_erased} row(s) and keys they took out; open")
     return _tell_whether_keys_open(settings, asked.night) if "keys" in asked.databases else 0
+
+
+def _tell_the_trail(settings: Settings, hot: Manifest) -> None:
+    """What was written after the backup is gone from the restored trail: said in the bucket, in the trail and here."""
+    from include.audit.anchor import note_restored
+    from include.audit.chain import append
+    from include.warehouse.connect import connect
+
+    backup = f"the backup of {hot.night}"
+    lost = note_restored(settings, entry=hot.audit_entries, hash=hot.audit_hash, backup=backup)
+    with connect("privacy_officer", settings=settings) as books:
+        append(
+            books, "database.restored", "hot", {"backup": hot.backup_id, "night": hot.night, "anchors_set_aside": lost}
+        )
+    print(
+        f"  the audit trail goes on from entry {hot.audit_entries}; {lost} anchor(s) of what came after are set aside"
+    )
 
 
 def _tell_whether_keys_open(settings: Settings, night: str | None) -> int:
