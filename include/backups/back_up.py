@@ -24,6 +24,7 @@ from include.backups.policy import due_classes, load_backup_policy
 from include.backups.vault import BackupError, Manifest
 from include.errors import PlumblineError
 from include.lifecycle.policy import load_retention
+from include.lifecycle.store import open_store, require_regions
 from include.nights import step
 from include.privacy.keyring import Keyring, load_keyring
 from include.settings import Settings
@@ -117,6 +118,8 @@ def _save(settings: Settings, keyring: Keyring, kind: str, night: date, expires:
     backup_id = uuid4()
     key = vault.object_name(kind, night, backup_id)
     save = _save_keys if kind == "keys" else _save_database
+    if kind in DATABASES:
+        require_regions(open_store(settings), vault.bucket_of(settings, kind), load_retention().rules)
     # A dump is whole, so it counts for every class there is.
     manifest = replace(
         save(settings, keyring, kind, night, backup_id, key, expires), classes=sorted(load_retention().rules)
