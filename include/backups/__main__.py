@@ -60,8 +60,7 @@ def _due(asked, settings: Settings) -> int:
 
 
 def _status(asked, settings: Settings) -> int:
-    from include.backups.policy import due_classes
-    from include.lifecycle.policy import load_retention
+    from include.lifecycle.policy import due_classes, load_retention
     from include.warehouse.connect import connect
 
     retention = load_retention()
@@ -75,7 +74,7 @@ def _status(asked, settings: Settings) -> int:
             """select kind, night, bytes, verified_at is not null, expires_on from lifecycle.backup
                where removed_at is null order by kind, night desc, made_at desc"""
         ).fetchall()
-    due = set(due_classes(retention, newest, asked.day))
+    due = set(due_classes(retention, "backup", newest, asked.day))
     for name, rule in sorted(retention.rules.items()):
         print(
             f"{name:20} {rule.backup:8} newest {str(newest.get(name) or 'none'):10}  {'due' if name in due else 'saved'}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from include.errors import PlumblineError
 
@@ -22,6 +23,7 @@ _WORDS = {
     "backup": ("daily", "weekly", "monthly"),
     "audit": ("daily", "weekly", "monthly", "quarterly"),
 }
+EVERY_DAYS = {"daily": 1, "weekly": 7, "monthly": 28, "quarterly": 91}
 _DAYS = ("hot_days", "warm_days", "cold_days", "retention_days")
 _REQUIRED = {"owner", "reason", "regions", "quality_threshold", "resource_types", *_DAYS, *_WORDS}
 _EVENT_WORDS = {"since_year": (1800, 2000), "years_ahead": (1, 100)}
@@ -129,6 +131,17 @@ class Retention:
 
     def _classes(self) -> dict[str, str]:
         return {kind: name for name, rule in self.rules.items() for kind in rule.resource_types}
+
+
+def due_classes(
+    retention: Retention, word: Literal["backup", "audit"], newest: Mapping[str, date], night: date
+) -> tuple[str, ...]:
+    """Classes whose last backup or audit is older than their frequency allows on ``night``; those never seen to are due."""
+    return tuple(
+        name
+        for name, rule in sorted(retention.rules.items())
+        if name not in newest or night - newest[name] >= timedelta(days=EVERY_DAYS[getattr(rule, word)])
+    )
 
 
 @lru_cache(maxsize=4)

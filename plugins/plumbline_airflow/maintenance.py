@@ -42,6 +42,15 @@ def verify() -> int:
     return anchor_trail(night_from_context(get_current_context()))
 
 
+@task(trigger_rule=TriggerRule.ALL_DONE)
+@value_free
+def audit_classes() -> dict[str, int]:
+    """Look whether records are in their places and files what was written, for classes whose audit is due; returns counts."""
+    from include.lifecycle.class_audit import audit_classes
+
+    return audit_classes(night_from_context(get_current_context()))
+
+
 @task
 @value_free
 def erase() -> str:

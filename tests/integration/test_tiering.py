@@ -14,6 +14,7 @@ import pytest
 
 from include.lifecycle import ledger, store
 from include.lifecycle.approvals import ApprovalError, approve_destruction
+from include.lifecycle.class_audit import ClassAuditError, audit_classes
 from include.lifecycle.holds import HoldError, lift_hold, set_hold
 from include.lifecycle.move import PlanError, apply_plan, apply_with
 from include.lifecycle.plan import plan_moves, plan_night
@@ -678,6 +679,27 @@ def test_the_check_of_places_names_what_is_lost_doubled_altered_or_left_over(fre
         ("table_left", 1),
     }
     assert [finding.kind for finding in deep_check(fresh_hot)] == ["file_altered"]
+
+
+def test_each_class_is_audited_at_its_frequency_and_stays_due_until_it_passes(fresh_hot):
+    store_month(fresh_hot, RECEIVED, records=4)
+    store_month(fresh_hot, RECEIVED, records=4, label="n", dataset="DocumentReference", data_class="clinical_notes")
+    run(LEAVES_HOT)
+    rules, day = load_retention().rules, LEAVES_HOT
+    assert audit_classes(day, fresh_hot) == {"classes": len(rules), "losses": 0, "left_over": 0}
+    assert audit_classes(day, fresh_hot)["classes"] == 0, "each once"
+    assert audit_classes(day + timedelta(days=1), fresh_hot)["classes"] == sum(
+        r.audit == "daily" for r in rules.values()
+    )
+    s3, later = store.open_store(fresh_hot), day + timedelta(days=28)
+    (key,) = (key for key in store.list_keys(s3, fresh_hot.bucket_cold) if "lab_results" in key)
+    s3.put_object(Bucket=fresh_hot.bucket_cold, Key=key, Body=b"bent")
+    for night in (later, later + timedelta(days=1)):
+        with pytest.raises(ClassAuditError, match="file altered: 2.*restore what is lost"):
+            audit_classes(night, fresh_hot)
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        query = "select outcome, count(*) from audit.entry where (action, subject) = ('class.audited', 'lab_results') group by 1"
+        assert dict(hot.execute(query).fetchall()) == {"success": 1, "failure": 2}
 
 
 def test_every_move_is_in_the_ledger_and_the_trail(fresh_hot):
