@@ -53,7 +53,7 @@ def refuse_shorter_than_locked(units: Iterable[Unit], retention: Retention) -> N
     shorter: dict[str, int] = {}
     for unit in units:
         if unit.tier == "archive" and unit.locked_until is not None:
-            rule = retention.rule(unit.data_classes[0])
+            rule = retention.rule_of(unit)
             if rule.ends_after(unit.event_year) < unit.locked_until:
                 shorter[rule.data_class] = shorter.get(rule.data_class, 0) + 1
     if shorter:
@@ -103,7 +103,7 @@ def _partition_due(unit: Unit, retention: Retention, today: date) -> tuple[str, 
 def _file_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, str]:
     if unit.tier == "destroyed":
         return _remains_due(unit, today)
-    rule = retention.rule(unit.data_classes[0])
+    rule = retention.rule_of(unit)
     ends = rule.ends_after(unit.event_year)
     if today > ends:
         return _end_of(unit, rule, ends, today)

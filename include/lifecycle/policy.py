@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from calendar import isleap
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from include.errors import PlumblineError
+
+if TYPE_CHECKING:
+    from include.lifecycle.units import Unit
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "retention.yml"
 
@@ -27,7 +30,7 @@ EVERY_DAYS = {"daily": 1, "weekly": 7, "monthly": 28, "quarterly": 91}
 _DAYS = ("hot_days", "warm_days", "cold_days", "retention_days")
 _REQUIRED = {"owner", "reason", "regions", "quality_threshold", "resource_types", *_DAYS, *_WORDS}
 _EVENT_WORDS = {"since_year": (1800, 2000), "years_ahead": (1, 100)}
-_OPTIONAL = {"kept_with_person", "priority", "minors_until_age", "keep_cold_if_read_days"}
+_OPTIONAL = {"sources", "kept_with_person", "priority", "minors_until_age", "keep_cold_if_read_days"}
 
 
 class PolicyError(PlumblineError):
@@ -36,7 +39,10 @@ class PolicyError(PlumblineError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What the policy says of one class of data. Days are whole; ``quality_threshold`` is a share from 0 to 1."""
+    """What the policy says of one class of data. Days are whole; ``quality_threshold`` is a share from 0 to 1.
+
+    ``sources`` has retention days of the sources that have their own.
+    """
 
     data_class: str
     owner: str
@@ -58,6 +64,12 @@ class Rule:
     priority: bool = False
     minors_until_age: int | None = None
     keep_cold_if_read_days: int | None = None
+    sources: Mapping[str, int] = field(default_factory=dict)
+
+    def of_sources(self, sources: Collection[str]) -> Rule:
+        """This rule as it holds for a file with records of these sources: of several retentions the longest."""
+        days = {self.sources.get(source, self.retention_days) for source in sources}
+        return replace(self, retention_days=max(days)) if self.sources and days else self
 
     def leaves_hot_on(self, received_month: date) -> date:
         """First day on which every record received in that month is older than ``hot_days``.
@@ -124,6 +136,10 @@ class Retention:
                 expected=f"one of {', '.join(sorted(self.rules))}",
                 action=f"add the class to {POLICY_FILE.name} with an owner and a reason, or correct its name",
             ) from cause
+
+    def rule_of(self, unit: Unit) -> Rule:
+        """The rule of a file: of its class, as it holds for its sources."""
+        return self.rule(unit.data_classes[0]).of_sources(unit.sources)
 
     def class_of(self, resource_type: str) -> str | None:
         """The class of a FHIR resource type; None for a type that the policy does not name, which must not pass."""
@@ -195,7 +211,8 @@ def _class_faults(name: str, said: object) -> list[str]:
             faults.append(f"{name}: {word} is '{said[word]}', expected one of {', '.join(allowed)}")
     if "reason" in said and not str(said["reason"] or "").strip():
         faults.append(f"{name}: reason is empty")
-    return faults + _days(name, said) + _share(name, said) + _lists(name, said) + _exceptions(name, said)
+    faults += _days(name, said) + _share(name, said) + _lists(name, said) + _exceptions(name, said)
+    return faults + _sources(name, said)
 
 
 def _exceptions(name: str, said: dict) -> list[str]:
@@ -249,6 +266,28 @@ def _days(name: str, said: dict) -> list[str]:
     return faults
 
 
+def _sources(name: str, said: dict) -> list[str]:
+    sources = said.get("sources", {})
+    if not isinstance(sources, dict):
+        return [f"{name}: sources is not a mapping"]
+    faults = []
+    for source, own in sources.items():
+        where = f"{name}: sources: {source}"
+        if not isinstance(own, dict):
+            faults.append(f"{where}: is not a mapping")
+            continue
+        faults += _words(where, own, {"retention_days", "reason"}, set())
+        if "reason" in own and not str(own["reason"] or "").strip():
+            faults.append(f"{where}: reason is empty")
+        if "retention_days" in own and not _is_days(own["retention_days"]):
+            faults.append(f"{where}: retention_days is not a whole number of days, at least 1")
+        elif _is_days(said.get("cold_days")) and own.get("retention_days", said["cold_days"]) < said["cold_days"]:
+            faults.append(
+                f"{where}: retention_days ({own['retention_days']}) is less than cold_days ({said['cold_days']})"
+            )
+    return faults
+
+
 def _share(name: str, said: dict) -> list[str]:
     share = said.get("quality_threshold", 0)
     is_share = isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share <= 1
@@ -288,6 +327,7 @@ def _rule(data_class: str, said: dict) -> Rule:
     plain = {word: said[word] for word in (_REQUIRED | _OPTIONAL) - set(lists) if word in said}
     plain["quality_threshold"] = float(plain["quality_threshold"])
     plain["reason"] = " ".join(plain["reason"].split())
+    plain["sources"] = {source: own["retention_days"] for source, own in said.get("sources", {}).items()}
     return Rule(data_class=data_class, **plain, **{word: tuple(said.get(word, ())) for word in lists})
 
 

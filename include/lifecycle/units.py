@@ -234,7 +234,7 @@ def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> l
         unit.file_id
         for unit in files
         if unit.tier in ("cold", "archive")
-        and (rule := retention.rule(unit.data_classes[0])).minors_until_age is not None
+        and (rule := retention.rule_of(unit)).minors_until_age is not None
         and today > rule.ends_after(unit.event_year)
     ]
     if not ending:

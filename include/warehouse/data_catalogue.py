@@ -47,7 +47,7 @@ def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date) ->
         [retention.events.since_year, retention.events.years_ahead],
     ).fetchall()
     for source, dataset, data_class, tier, records, first, last, read in found:
-        rule = retention.rule(data_class)
+        rule = retention.rule(data_class).of_sources([source])
         yield (
             f"{source}.{dataset}", "raw" if tier == "hot" else tier, data_class, rule.owner, rule.classification, tier, records,
             first, last, rule.ends_after(last), f"source {source}", quality.get((source, data_class)), read, night,

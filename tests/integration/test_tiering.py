@@ -224,6 +224,26 @@ def rules(settings, night):
         ).fetchall()
 
 
+def test_records_of_a_source_with_a_retention_of_its_own_lie_apart_and_end_on_their_own_day(fresh_hot):
+    for source in ("clinic", "trial"):
+        store_month(fresh_hot, RECEIVED, records=4, source=source, label=source, event_years=(2016, 2017))
+    policy = load_retention()
+    own = replace(LABS, sources={"trial": 9_125})
+    policy = replace(policy, rules={**policy.rules, "lab_results": own})
+    with open_work(LEAVES_HOT, fresh_hot, policy) as work:
+        state = read_state(work.hot, policy, LEAVES_HOT)
+        (move,) = (m for m in plan_moves(state.units, policy, (), today=LEAVES_HOT) if m.happens)
+        assert tier_out(work, move) == 8
+        kept = work.hot.execute("select sources, event_year, records from lifecycle.cold_file order by 1, 2").fetchall()
+        assert kept == [([source], year, 2) for source in ("clinic", "trial") for year in (2016, 2017)]
+        over = LABS.ends_after(2017) + timedelta(days=1)
+        due = plan_moves(read_state(work.hot, policy, over).units, policy, (), today=over)
+        assert sorted((m.unit.sources, m.unit.event_year, m.action) for m in due) == [
+            (("clinic",), 2016, "destroy"), (("clinic",), 2017, "destroy"), (("trial",), 2016, "archive"), (("trial",), 2017, "archive"),
+        ]  # fmt: skip
+        assert f"kept to {own.of_sources(['trial']).ends_after(2017)}" in due[-1].rule + due[-2].rule
+
+
 def test_a_month_that_postgres_has_no_estimate_of_is_counted(fresh_hot):
     store_month(fresh_hot, RECEIVED, records=7)
     with connect("lifecycle", settings=fresh_hot) as hot:
