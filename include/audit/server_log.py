@@ -1,6 +1,6 @@
 """What only the server's log knows, taken up into the trail: refused logins, reads in raw and restricted tables, sessions by hand.
 
-Reads the log of the embedded server, each line once; a managed one has its own record. Where a name is no role of ours it may be a
+Reads the log of the embedded server, or of one that collects it in files as in docker-compose.yml, each line once. Where a name is no role of ours it may be a
 password typed in the wrong place: it is counted, never quoted. How the lines come to be: include/decisions/0256-reads-in-psql-are-told.md
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -20,7 +21,7 @@ from include.settings import Settings
 
 LOG = "postgres.log"
 _BLOCK = 1 << 20
-# As log_line_prefix of include/local_stack/postgres.py writes it: time, process, role@database, program. A further line of a
+# As log_line_prefix of include/local_stack/postgres.py has it written: time, process, role@database, program. A further line of a
 # message begins with a tab, so that no text of a caller's can look like a line of somebody else.
 _PREFIX = rb"^(?P<at>\S+ \S+) \S+ \[\d+\] (?P<role>[^@\s]*)@(?P<database>\S*) "
 _REFUSED = re.compile(
@@ -38,35 +39,38 @@ _WHY = {
 
 @dataclass(slots=True)
 class Lines:
-    """What was found, and where the next look begins. ``told``: how often, first and last, by (kind, role, database, what was said)."""
+    """What was found in how many bytes. ``told``: how often, first and last, by (kind, role, database, what was said)."""
 
-    position: int
+    bytes: int = 0
     refused: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     told: dict[tuple[str, str, str, str], tuple[int, str, str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file of the server's log. ``read`` gives its bytes from a position on, in blocks."""
+
+    name: str
+    size: int
+    read: Callable[[int], Iterator[bytes]]
+
+
 def take_up_log(hot: psycopg.Connection, settings: Settings) -> dict[str, int]:
     """Append what the log tells since the last look, equal lines as one entry. Returns lines by what they tell; zeros without a log."""
-    log = _log_of(settings)
-    if log is None:
-        return {"logins_refused": 0, "tables_read": 0, "sessions_by_hand": 0}
-    found = read_lines(log, _position(hot, log))
     known = {row[0] for row in hot.execute("select rolname from pg_roles").fetchall()}
-    _append_refused(hot, found.refused, known)
-    for (kind, role, database, said), times in sorted(found.told.items()):
-        (_append_read if kind == "read" else _append_session)(hot, role, database, _said(said), _often(*times))
-    hot.execute(
-        "update audit.log_seen set position = %s, seen_at = clock_timestamp() where log = %s",
-        [found.position, log.name],
-    )
-    told = Counter()
-    for (kind, *_), (times, _, _) in found.told.items():
-        told[kind] += times
-    return {
-        "logins_refused": found.refused.total(),
-        "tables_read": told["read"],
-        "sessions_by_hand": told["session"],
-    }
+    counts = Counter({"logins_refused": 0, "tables_read": 0, "sessions_by_hand": 0})
+    for log in _logs(hot, settings):
+        position = _position(hot, log)
+        found = read_lines(whole_lines(log.read(position)))
+        _append_refused(hot, found.refused, known)
+        counts["logins_refused"] += found.refused.total()
+        for (kind, role, database, said), (times, first, last) in sorted(found.told.items()):
+            often = {"times": times, "first_at": first, "last_at": last}
+            (_append_read if kind == "read" else _append_session)(hot, role, database, _said(said), often)
+            counts["tables_read" if kind == "read" else "sessions_by_hand"] += times
+        query = "update audit.log_seen set position = %s, seen_at = clock_timestamp() where log = %s"
+        hot.execute(query, [position + found.bytes, log.name])
+    return dict(counts)
 
 
 def _append_refused(hot: psycopg.Connection, refused: Counter[tuple[str, str, str]], known: set[str]) -> None:
@@ -94,10 +98,6 @@ def _append_session(
     append(hot, "session.started", role, {**often, **said, "database": database}, actor=role)
 
 
-def _often(times: int, first: str, last: str) -> dict[str, object]:
-    return {"times": times, "first_at": first, "last_at": last}
-
-
 def _said(text: str) -> dict[str, str]:
     """What a line says; a line that anybody but our functions wrote may say anything."""
     try:
@@ -107,28 +107,53 @@ def _said(text: str) -> dict[str, str]:
     return {str(name): str(value)[:200] for name, value in said.items() if value} if isinstance(said, dict) else {}
 
 
-def _log_of(settings: Settings) -> Path | None:
+def _logs(hot: psycopg.Connection, settings: Settings) -> list[Log]:
+    """The embedded server's log, or the files of a server that collects its log itself; none where we cannot see any."""
     from include.local_stack.home import open_home, read_record
 
-    if read_record(settings.home) is None:
-        return None
-    log = open_home(settings.home).postgres / LOG
-    return log if log.is_file() else None
+    if read_record(settings.home) is not None:
+        file = open_home(settings.home).postgres / LOG
+        return [Log(file.name, file.stat().st_size, partial(_read_file, file))] if file.is_file() else []
+    rows = hot.execute("select name, size from audit.server_log_files() order by 1").fetchall()
+    return [Log(name, size, partial(_read_server, hot, name)) for name, size in rows]
 
 
-def _position(hot: psycopg.Connection, log: Path) -> int:
+def _read_file(path: Path, position: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(position)
+        while block := file.read(_BLOCK):
+            yield block
+
+
+def _read_server(hot: psycopg.Connection, name: str, position: int) -> Iterator[bytes]:
+    query = "select audit.read_server_log(%s, %s, %s)"
+    while block := hot.execute(query, [name, position, _BLOCK], binary=True).fetchone()[0]:
+        yield block
+        position += len(block)
+
+
+def _position(hot: psycopg.Connection, log: Log) -> int:
     """Where the last look ended. Locked until the caller's transaction ends, so that no line is taken up twice."""
     hot.execute("insert into audit.log_seen (log, position) values (%s, 0) on conflict (log) do nothing", [log.name])
     (position,) = hot.execute("select position from audit.log_seen where log = %s for update", [log.name]).fetchone()
     # A log that is shorter than it was is another one.
-    return position if position <= log.stat().st_size else 0
+    return position if position <= log.size else 0
 
 
-def read_lines(log: Path, position: int) -> Lines:
-    """What whole lines after ``position`` tell."""
-    found = Lines(position)
-    for block in _blocks(log, position):
-        found.position += len(block)
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes cut at ends of lines; a line that is still being written is left."""
+    rest = b""
+    for block in blocks:
+        lines, end, rest = (rest + block).rpartition(b"\n")
+        if end:
+            yield lines + end
+
+
+def read_lines(blocks: Iterable[bytes]) -> Lines:
+    """What whole lines tell."""
+    found = Lines()
+    for block in blocks:
+        found.bytes += len(block)
         for line in _REFUSED.finditer(block):
             found.refused[_text(line, "role"), _text(line, "database"), _WHY[line["why"].split()[0]]] += 1
         for line in _TOLD.finditer(block):
@@ -137,16 +162,6 @@ def read_lines(log: Path, position: int) -> Lines:
             times, first, _ = found.told.get(key, (0, at, at))
             found.told[key] = times + 1, first, at
     return found
-
-
-def _blocks(log: Path, position: int) -> Iterator[bytes]:
-    with log.open("rb") as file:
-        file.seek(position)
-        while lines := file.readlines(_BLOCK):
-            is_whole = lines[-1].endswith(b"\n")
-            yield b"".join(lines if is_whole else lines[:-1])
-            if not is_whole:
-                return
 
 
 def _text(line: re.Match[bytes], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import psycopg
@@ -9,8 +10,12 @@ import pytest
 
 from include.audit.access import note_changes
 from include.audit.anchor import verify_trail
+from include.backups.drill import scratch_server
+from include.local_stack import postgres
+from include.local_stack.containers import _POSTGRES_INSIDE
 from include.privacy.consent import record_opt_out
 from include.warehouse.connect import OF_THE_NIGHT, connect
+from include.warehouse.migrate import migrate
 from tests.months import person, store_month
 
 RECEIVED = date(2015, 1, 10)
@@ -136,3 +141,27 @@ def test_every_raw_and_restricted_table_is_watched(stack):
     assert {"raw.resource", "restricted.person", "restricted.opt_out"} <= watched.keys()
     assert [name for name, is_watched in watched.items() if not is_watched] == []
     assert freed == set(OF_THE_NIGHT)
+
+
+def test_a_server_that_collects_its_log_in_files_is_read_through_the_database(stack, tmp_path, monkeypatch):
+    for name, value in _POSTGRES_INSIDE.items():
+        if name != "listen_addresses":
+            monkeypatch.setitem(postgres.SERVER_SETTINGS, name, value)
+    with scratch_server(stack) as scratch:
+        elsewhere = replace(scratch, home=tmp_path)
+        migrate(elsewhere)
+        note_changes(elsewhere)
+        record_opt_out(person(2), "research", by="C. Clerk", settings=elsewhere)
+        for _ in range(2):
+            with connect("privacy_officer", settings=elsewhere, purpose="a dispute") as hot:
+                hot.execute("select person_token from restricted.opt_out")
+        told = told_of(elsewhere, "table.read")
+        assert ("restricted.opt_out", "privacy_officer privacy_officer", "a dispute", "success", 2) in told
+        assert told_of(elsewhere, "table.read") == []
+        with connect("privacy_officer", settings=elsewhere) as hot:
+            ((log, position),) = hot.execute("select log, position from audit.log_seen").fetchall()
+            assert (log.startswith("postgres-20"), position > 0) == (True, True)
+            for outside in ("../postgresql.conf", "../../postgresql.conf", "nothing"):
+                assert hot.execute("select audit.read_server_log(%s, 0, 10)", [outside]).fetchone() == (None,)
+        with connect("lifecycle", settings=elsewhere) as hot, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            hot.execute("select * from audit.server_log_files()")
