@@ -1,7 +1,7 @@
 """What only the server's log knows, taken up into the trail: refused logins, reads in raw and restricted tables, sessions by hand.
 
-Reads the log of the embedded server, or of one that collects it in files as in docker-compose.yml, each line once. Where a name is no role of ours it may be a
-password typed in the wrong place: it is counted, never quoted. How the lines come to be: include/decisions/0256-reads-in-psql-are-told.md
+Reads the log of the embedded server, or of one that collects it in files as in docker-compose.yml, each line once. Where a name
+is no role of ours it may be a password typed in the wrong place: it is counted, never quoted. How the lines come to be: include/decisions/0256-reads-in-psql-are-told.md
 """
 
 from __future__ import annotations

@@ -151,14 +151,14 @@ _TRIGGERS = {
 # What tells of reads and logins (include/audit/server_log.py), where the server collects its log in files: only a superuser's
 # functions can read those. Of the log's folder and of nothing else; for the role that takes it up into the trail.
 _SERVER_LOG = """
-    create or replace function audit.server_log_files() returns table (name text, size bigint)
+    create function audit.server_log_files() returns table (name text, size bigint)
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
     begin
         if current_setting('logging_collector') = 'on' then
             return query select f.name, f.size from pg_ls_logdir() f where f.name like '%.log';
         end if;
     end $$;
-    create or replace function audit.read_server_log(of_file text, from_byte bigint, bytes bigint) returns bytea
+    create function audit.read_server_log(of_file text, from_byte bigint, bytes bigint) returns bytea
     language sql security definer set search_path = pg_catalog, pg_temp as $$
         select pg_read_binary_file(current_setting('log_directory') || '/' || f.name, from_byte, bytes)
         from audit.server_log_files() f where f.name = of_file
@@ -171,7 +171,9 @@ _SERVER_LOG = """
 def _watch(database: str, settings: Settings) -> None:
     """Have grants, logins and reads of hot told."""
     with connect("postgres", database, settings) as as_superuser:
-        as_superuser.execute(_SERVER_LOG)
+        # Once: the trail tells of each grant that a superuser makes.
+        if as_superuser.execute("select to_regproc('audit.read_server_log')").fetchone() == (None,):
+            as_superuser.execute(_SERVER_LOG)
         known = {row[0] for row in as_superuser.execute("select evtname from pg_event_trigger").fetchall()}
         for name in _TRIGGERS.keys() - known:
             as_superuser.execute(_TRIGGERS[name])
