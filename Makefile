@@ -37,7 +37,7 @@ endif
 ifdef ROLE
 export PLUMBLINE_PSQL_ROLE := $(ROLE)
 endif
-export STRICT PEOPLE SEED
+export STRICT PEOPLE SEED OLDER
 export DBT_ARGS := $(ARGS)
 
 # $(call need,WORDS,example): stop where one of the words was not given.
@@ -58,7 +58,7 @@ help: ## this list
 	@echo "  PLUMBLINE_HOME=folder   where all local state lives (.local)"
 
 .PHONY: nightly
-nightly: $(STAMP) ## run the whole night once: SOURCES=sources.yml DAY=YYYY-MM-DD STRICT=1 (default: a sample, PEOPLE=2000 SEED=20261)
+nightly: $(STAMP) ## run the whole night once: SOURCES=sources.yml DAY=YYYY-MM-DD STRICT=1 OLDER=1 (default: a sample, PEOPLE=2000 SEED=20261)
 	@$(PY) -m include.terminal nightly
 
 .PHONY: up

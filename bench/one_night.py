@@ -18,6 +18,7 @@ from include.settings import Settings
 def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], object]]]:
     """Every call of a night, named, in order. Later calls use what earlier ones returned."""
     from include.audit.access import note_changes
+    from include.audit.anchor import seal_night
     from include.identity.resolve import resolve_persons
     from include.intake.load import load_source
     from include.intake.promote import promote_batch
@@ -59,7 +60,7 @@ def calls(night: date, settings: Settings) -> Iterator[tuple[str, Callable[[], o
     yield "publish", lambda: publish(night, settings)
     yield "plan", lambda: plan_night(night)
     yield "move", lambda: apply_plan(night)
-    yield "close", lambda: close_night(night, settings)
+    yield "close", lambda: (seal_night(night, settings), close_night(night, settings))
     yield "report", lambda: write_report(night, settings)
     yield "machines", lambda: tell_machines(night, settings)
 

@@ -1,10 +1,10 @@
 """Destroy what is past its retention, after a second person approved it here, in Airflow's required actions.
 
 The plan of the night says what is due; the person sees it, names the files and a reason, and approves or rejects within
-fourteen days. Silence rejects. Who asked must be somebody else. A hold set meanwhile still wins.
+fourteen days. Silence rejects. Who started the run must be somebody else. A hold set meanwhile still wins.
 """
 
-from airflow.sdk import Param, chain, dag
+from airflow.sdk import chain, dag
 
 from plumbline_airflow.approval import anything_due, approve, ask
 from plumbline_airflow.defaults import NIGHT_PARAM, START, TASK_DEFAULTS
@@ -16,10 +16,7 @@ from plumbline_airflow.tiering import tier
     start_date=START,
     max_active_runs=1,
     default_args=TASK_DEFAULTS,
-    params={
-        **NIGHT_PARAM,
-        "requested_by": Param(type="string", minLength=2, description="who asks; goes to the audit trail"),
-    },
+    params=NIGHT_PARAM,
     doc_md=__doc__,
     tags=["plumbline"],
 )

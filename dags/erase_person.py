@@ -2,7 +2,8 @@
 
 Takes one of the person's tokens, never an id: parameters stay in Airflow's database. The token of an id comes from
 `python -m include.lifecycle token --source NAME`. Show first what it would reach: `python -m include.lifecycle erase TOKEN …`
-without `--do`. There is no way back. A legal hold forbids it and fails the run with its reason.
+without `--do`. There is no way back. A legal hold forbids it and fails the run with its reason. Who asks is who starts the
+run; the second person is named.
 """
 
 from airflow.sdk import Param, chain, dag
@@ -21,7 +22,6 @@ from plumbline_airflow.maintenance import erase
         **NIGHT_PARAM,
         "person_token": Param(type="string", format="uuid", description="one of the person's tokens"),
         "reason": Param(type="string", minLength=3, description="goes to the audit trail; name nobody"),
-        "requested_by": Param(type="string", minLength=2, description="who asks; goes to the audit trail"),
         "approved_by": Param(type="string", minLength=2, description="the second person; goes to the audit trail"),
     },
     doc_md=__doc__,

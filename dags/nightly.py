@@ -7,7 +7,15 @@ By hand: `make nightly DAY=2026-11-23`, or trigger it here with a night.
 from airflow.sdk import chain, dag
 
 from plumbline_airflow import steps
-from plumbline_airflow.defaults import AT_TWO, FIRST_NIGHT, NIGHT_MAY_TAKE, NIGHT_PARAM, START, TASK_DEFAULTS
+from plumbline_airflow.defaults import (
+    AT_TWO,
+    FIRST_NIGHT,
+    NIGHT_MAY_TAKE,
+    NIGHT_PARAM,
+    OLDER_PARAM,
+    START,
+    TASK_DEFAULTS,
+)
 from plumbline_airflow.extract import extract
 from plumbline_airflow.failures import close_unfinished_night
 from plumbline_airflow.maintenance import save
@@ -22,7 +30,7 @@ from plumbline_airflow.tiering import tier
     dagrun_timeout=NIGHT_MAY_TAKE,
     default_args=TASK_DEFAULTS,
     on_failure_callback=close_unfinished_night,
-    params=NIGHT_PARAM,
+    params={**NIGHT_PARAM, **OLDER_PARAM},
     doc_md=__doc__,
     tags=["plumbline"],
 )

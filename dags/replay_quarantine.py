@@ -21,7 +21,6 @@ from plumbline_airflow.maintenance import reopen
             "records", enum=["records", "held_back"], description="refused records, or batches held back whole"
         ),
         "reason_code": Param(None, type=["null", "string"], description="records refused for this reason only"),
-        "asked_by": Param(type="string", minLength=2, description="who asks; goes to the audit trail"),
         "reason": Param(type="string", minLength=3, description="what was corrected; goes to the audit trail"),
     },
     doc_md=__doc__,

@@ -13,7 +13,6 @@ from plumbline_airflow.maintenance import retrieve
     params={
         "record_ids": Param([], type="array", items={"type": "string", "format": "uuid"}),
         "purpose": Param(type="string", minLength=3, description="what for; goes to the audit trail"),
-        "actor": Param(type="string", minLength=2, description="who asks; goes to the audit trail"),
     },
     doc_md=__doc__,
     tags=["plumbline"],

@@ -1,12 +1,14 @@
 """Check the audit trail from its first entry and seal its newest in the locked bucket: every day, an hour after noon.
 
-A trail that was bent fails the run and names the first entry; it is not sealed.
+Every night does so as well, before its verdict; this is for what happened since, and for days without one.
+A trail that was bent fails the run and names the first entry; it is not sealed. Then classes of data whose audit is due by their
+policy: is every record in its place, is every file in cold and the archive what was written?
 """
 
 from airflow.sdk import dag
 
 from plumbline_airflow.defaults import AT_TWO, NIGHT_PARAM, START, TASK_DEFAULTS
-from plumbline_airflow.maintenance import verify
+from plumbline_airflow.maintenance import audit_classes, verify
 
 
 @dag(
@@ -20,7 +22,7 @@ from plumbline_airflow.maintenance import verify
     tags=["plumbline"],
 )
 def verify_audit():
-    verify()
+    verify() >> audit_classes()
 
 
 verify_audit()

@@ -11,8 +11,13 @@ from datetime import date
 
 import psycopg
 
+from include.errors import PlumblineError
 from include.settings import Settings
 from include.warehouse.connect import connect
+
+
+class OlderNightError(PlumblineError):
+    """A night that is older than what analysts see, and that nobody said to publish all the same."""
 
 
 @dataclass(slots=True)
@@ -83,6 +88,22 @@ def open_night(night: date, settings: Settings | None = None) -> int:
             "select audit.append('night.opened', %s, jsonb_build_object('attempt', %s::int))", [str(night), row[0]]
         )
         return row[0]
+
+
+def newer_published(books: psycopg.Connection, night: date) -> date | None:
+    """The newest night after ``night`` that was published, or None."""
+    return books.execute("select max(night) from lifecycle.night where published and night > %s", [night]).fetchone()[0]
+
+
+def refuse_older(books: psycopg.Connection, night: date, *, say_instead: str) -> None:
+    """Raise OlderNightError where analysts already see a later night: it would give way to what was known before it."""
+    newer = newer_published(books, night)
+    if newer:
+        raise OlderNightError(
+            found=f"the night of {newer} is published; that of {night} would take its place for everybody who reads the marts",
+            expected=f"{newer} or a later night",
+            action=f"run {newer} again to take in what came late; to publish the older night all the same, {say_instead}",
+        )
 
 
 def record_failure(night: date, name: str, error_code: str, settings: Settings | None = None) -> None:

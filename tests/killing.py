@@ -22,7 +22,7 @@ from include.local_stack.processes import kill_group, read_pid, wait_until
 from include.settings import Settings
 from include.warehouse.connect import connect
 
-WORKER_MAY_TAKE = 300
+WORKER_MAY_TAKE = 1_200
 # Where a job writes something down or changes something outside: a kill just before and just after each.
 BOUNDARIES = (
     "lifecycle.ledger.save_plan", "lifecycle.ledger.begin", "lifecycle.ledger.stage_file", "lifecycle.ledger.advance",

@@ -1,6 +1,6 @@
 """``python -m include.audit verify`` checks the trail; ``anchor`` checks it and seals its newest entry for the night;
 ``export`` prints it as FHIR AuditEvents (NDJSON; --after NUMBER); ``access`` lists who can read what, when they last acted and
-what nobody used for 90 days; ``watch`` has the trail tell of changed policies and grants, and of logins that Postgres refused."""
+what nobody used for 90 days; ``watch`` has the trail tell of changed policies and grants, of refused logins, and of tables read and sessions opened by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _do(asked: argparse.Namespace, settings: Settings) -> int:
-    from include.audit.anchor import anchor_trail, read_anchors, verify_trail
+    from include.audit.anchor import anchor_trail, read_sealed, verify_trail
 
     if asked.verb == "anchor":
         print(f"entry {anchor_trail(asked.day or settings.night(), settings)} is anchored")
@@ -34,7 +34,8 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
     if verdict.first_break:
         print(f"{verdict.first_break.kind}: {verdict.first_break.says}", file=sys.stderr)
         return 1
-    print(f"{verdict.entries} entries hold; {len(read_anchors(settings))} anchors agree")
+    sealed = read_sealed(settings)
+    print("\n".join([f"{verdict.entries} entries hold; {len(sealed.anchors)} anchors agree", *sealed.restored]))
     return 0
 
 

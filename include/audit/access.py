@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 
 from include.audit.chain import append
-from include.audit.logins import note_refused_logins
+from include.audit.server_log import take_up_log
 from include.settings import Settings
 from include.warehouse.connect import OWNER, connect
 
@@ -34,7 +34,10 @@ _READABLE = """
     where c.relkind in ('r', 'p', 'v', 'm') and not c.relispartition and n.nspname !~ '^(pg_|information_schema)'
     order by 1, 2, 3, 4"""
 
-
+# What was taken up from the server's log was done by the role that it names, not by the one that took it up.
+_LAST_ACTS = """
+    select split_part(actor, ' ', case when action in ('table.read', 'session.started') then 2 else 1 end), max(at)
+    from audit.entry where action <> 'login.refused' group by 1"""
 # What a role may do whatever is granted on tables: it belongs to the server, not to a database.
 _POWERS = """
     select rolname::text, 'role ' || power, 'holds' from pg_roles
@@ -71,7 +74,7 @@ class Access:
 def review_access(settings: Settings) -> list[Access]:
     """Every role and schema it may read in hot and warm. Reads the catalogue and the trail; changes nothing."""
     with connect("privacy_officer", settings=settings) as hot:
-        acts = dict(hot.execute("select split_part(actor, ' ', 1), max(at) from audit.entry group by 1").fetchall())
+        acts = dict(hot.execute(_LAST_ACTS).fetchall())
     found = []
     for database in _DATABASES:
         with connect("privacy_officer", database, settings) as books:
@@ -111,7 +114,8 @@ def _privileges(books: psycopg.Connection, privileges: tuple[str, ...]) -> list[
 
 
 def note_changes(settings: Settings) -> dict[str, int]:
-    """Have the trail tell which policies and grants changed, and who was refused a login, since it last looked. Returns counts.
+    """Have the trail tell what changed in policies and grants since it last looked, and what the server's log says of logins and
+    reads. Returns counts.
 
     The first look tells of everything once, by counts. Grants on what the night's steps make anew are left out; what roles may
     do on the whole server (superuser, membership) is told under database 'server'. Repeatable.
@@ -122,7 +126,7 @@ def note_changes(settings: Settings) -> dict[str, int]:
         granted[_SERVER] = set(hot.execute(_POWERS).fetchall())
         counts = {"policies": _note_policies(hot)}
         counts["grants"] = sum(_note_grants(hot, database, now) for database, now in granted.items())
-        counts["logins_refused"] = note_refused_logins(hot, settings)
+        counts |= take_up_log(hot, settings)
     return counts
 
 

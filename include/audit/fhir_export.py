@@ -75,7 +75,7 @@ def _subtype(entry: Entry, is_read: bool, is_delete: bool) -> dict:
 def _action(action: str) -> str:
     """C create, R read, U update, D delete, E execute."""
     verb = action.partition(".")[2]
-    if action in _READS or verb in ("opened", "lent", "previewed"):
+    if action in _READS or verb in ("opened", "lent", "previewed", "read"):
         return "R"
     if verb in ("destroyed", "erased", "expired", "removed", "bytes_removed"):
         return "D"

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from include.backups.vault import Manifest
 from include.command import day, run_command
 from include.settings import Settings
 
@@ -59,8 +60,7 @@ def _due(asked, settings: Settings) -> int:
 
 
 def _status(asked, settings: Settings) -> int:
-    from include.backups.policy import due_classes
-    from include.lifecycle.policy import load_retention
+    from include.lifecycle.policy import due_classes, load_retention
     from include.warehouse.connect import connect
 
     retention = load_retention()
@@ -74,7 +74,7 @@ def _status(asked, settings: Settings) -> int:
             """select kind, night, bytes, verified_at is not null, expires_on from lifecycle.backup
                where removed_at is null order by kind, night desc, made_at desc"""
         ).fetchall()
-    due = set(due_classes(retention, newest, asked.day))
+    due = set(due_classes(retention, "backup", newest, asked.day))
     for name, rule in sorted(retention.rules.items()):
         print(
             f"{name:20} {rule.backup:8} newest {str(newest.get(name) or 'none'):10}  {'due' if name in due else 'saved'}"
@@ -127,8 +127,44 @@ def _restore(asked, settings: Settings) -> int:
     )
     for manifest in restored.manifests:
         print(f"{manifest.kind}: as of the night {manifest.night}")
+        if manifest.kind == "hot":
+            _tell_the_trail(settings, manifest)
     print(f"{restored.erasures} erasure(s) applied again, {restored.rows_erased} row(s) and keys they took out; open")
-    return 0
+    return _tell_whether_keys_open(settings, asked.night) if "keys" in asked.databases else 0
+
+
+def _tell_the_trail(settings: Settings, hot: Manifest) -> None:
+    """What was written after the backup is gone from the restored trail: said in the bucket, in the trail and here."""
+    from include.audit.anchor import note_restored
+    from include.audit.chain import append
+    from include.warehouse.connect import connect
+
+    backup = f"the backup of {hot.night}"
+    lost = note_restored(settings, entry=hot.audit_entries, hash=hot.audit_hash, backup=backup)
+    with connect("privacy_officer", settings=settings) as books:
+        append(
+            books, "database.restored", "hot", {"backup": hot.backup_id, "night": hot.night, "anchors_set_aside": lost}
+        )
+    print(
+        f"  the audit trail goes on from entry {hot.audit_entries}; {lost} anchor(s) of what came after are set aside"
+    )
+
+
+def _tell_whether_keys_open(settings: Settings, night: str | None) -> int:
+    """A backup of keys may be older than a rotation or a retirement: only its own keyring opens it then."""
+    from include.privacy.rotation import check_keys
+
+    counts = check_keys(settings)
+    print("data keys: " + ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()))
+    if not counts["damaged"] + counts["without_version"]:
+        return 0
+    same = f" --night {night}" if night else ""
+    print(
+        f"The keyring here is not the one that these keys were saved with. Put that one back: 'python -m include.backups restore-keyring{same} "
+        "--to FOLDER', name the folder as PLUMBLINE_KEYRING_DIR, then 'python -m include.privacy.key_desk check'.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _restore_keyring(asked, settings: Settings) -> int:

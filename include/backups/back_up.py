@@ -20,10 +20,11 @@ import psycopg
 from include.audit.chain import append
 from include.backups import vault
 from include.backups.content import audit_head, count_rows, dumping, grants_of, pack_keys, program
-from include.backups.policy import due_classes, load_backup_policy
+from include.backups.policy import load_backup_policy
 from include.backups.vault import BackupError, Manifest
 from include.errors import PlumblineError
-from include.lifecycle.policy import load_retention
+from include.lifecycle.policy import due_classes, load_retention
+from include.lifecycle.store import open_store, require_regions
 from include.nights import step
 from include.privacy.keyring import Keyring, load_keyring
 from include.settings import Settings
@@ -99,7 +100,7 @@ def _due(settings: Settings, kind: str, night: date) -> tuple[str, ...]:
         ).fetchall()
         unsaved = unsaved_nights(books, _newest_snapshot(books, kind))
     retention = load_retention()
-    return tuple(sorted(retention.rules)) if unsaved else due_classes(retention, dict(rows), night)
+    return tuple(sorted(retention.rules)) if unsaved else due_classes(retention, "backup", dict(rows), night)
 
 
 def unsaved_nights(books: psycopg.Connection, as_of: str | None) -> int:
@@ -117,6 +118,8 @@ def _save(settings: Settings, keyring: Keyring, kind: str, night: date, expires:
     backup_id = uuid4()
     key = vault.object_name(kind, night, backup_id)
     save = _save_keys if kind == "keys" else _save_database
+    if kind in DATABASES:
+        require_regions(open_store(settings), vault.bucket_of(settings, kind), load_retention().rules)
     # A dump is whole, so it counts for every class there is.
     manifest = replace(
         save(settings, keyring, kind, night, backup_id, key, expires), classes=sorted(load_retention().rules)

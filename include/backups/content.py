@@ -16,6 +16,8 @@ from include.backups.vault import BackupError
 from include.settings import Settings
 from include.warehouse.connect import connect
 
+KEY_TABLES = ("data_key", "retired_version")
+
 
 @contextmanager
 def dumping(settings: Settings, database: str, snapshot: str):
@@ -25,7 +27,12 @@ def dumping(settings: Settings, database: str, snapshot: str):
         "--exclude-table-data=intake.*__*",  # batches that wait for the gate are taken from landing again; live messages are not
         f"--host={settings.pg_host}", f"--port={settings.pg_port}", "--username=backup", database,
     ]  # fmt: skip
-    environment = {"PATH": os.defpath, "PGPASSWORD": settings.secret("pg_backup"), "PGSSLMODE": settings.pg_sslmode}
+    environment = {
+        "PATH": os.defpath,
+        "PGPASSWORD": settings.secret("pg_backup"),
+        "PGSSLMODE": settings.pg_sslmode,
+        "PGAPPNAME": "plumbline backup",
+    }
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     try:
         yield process.stdout
@@ -95,19 +102,26 @@ def audit_head(books: psycopg.Connection, kind: str) -> dict[str, object]:
 
 
 def pack_keys(settings: Settings) -> bytes:
-    """The keyring's files and the table of wrapped keys, in memory only: 100,000 keys are some 12 MB."""
+    """The keyring's files and the tables of keys, in memory only: 100,000 keys are some 12 MB."""
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        tarfile.open(fileobj=packed, mode="w") as tar,
+        connect("sealer", "keys", settings) as books,
+    ):
+        # Nothing is wrapped anew and no version retired while both are read: a backup holds every version that its keys need,
+        # also one that is retired later.
+        books.execute("lock table keys.data_key in share mode")
         for file in sorted(settings.keyring_dir.iterdir()):
             if file.is_file() and not file.name.startswith("."):
                 _add(tar, f"keyring/{file.name}", file.read_bytes())
-        _add(tar, "data_key.copy", _wrapped_keys(settings))
+        for table in KEY_TABLES:
+            _add(tar, f"{table}.copy", _rows_of(books, table))
     return packed.getvalue()
 
 
-def _wrapped_keys(settings: Settings) -> bytes:
-    query = "copy (select * from keys.data_key order by key_id) to stdout"
-    with connect("sealer", "keys", settings) as books, books.cursor() as cursor, cursor.copy(query) as copy:
+def _rows_of(books: psycopg.Connection, table: str) -> bytes:
+    query = sql.SQL("copy (select * from {} order by 1) to stdout").format(sql.Identifier("keys", table))
+    with books.cursor() as cursor, cursor.copy(query) as copy:
         return b"".join(bytes(block) for block in copy)
 
 

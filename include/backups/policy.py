@@ -1,18 +1,14 @@
-"""What the backup policy says: how long, and how often each class of data is due."""
+"""What the backup policy says of how long backups are kept; how often each class is saved, its own rule says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from include.errors import PlumblineError
-from include.lifecycle.policy import Retention
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "backups.yml"
-EVERY_DAYS = {"daily": 1, "weekly": 7, "monthly": 28}
 MOST_KEY_DAYS = 7
 _WORDS = {"owner", "reviewed", "keep_days", "keys_keep_days", "drill_days", "reason"}
 
@@ -61,12 +57,3 @@ def faults_of(said: object) -> list[str]:
         elif word == "keys_keep_days" and days > MOST_KEY_DAYS:
             faults.append(f"keys_keep_days ({days}) is more than {MOST_KEY_DAYS}: nobody could be erased for so long")
     return faults
-
-
-def due_classes(retention: Retention, newest: Mapping[str, date], night: date) -> tuple[str, ...]:
-    """Classes whose newest backup is older than their frequency allows on ``night``; those never saved are due."""
-    return tuple(
-        name
-        for name, rule in sorted(retention.rules.items())
-        if name not in newest or night - newest[name] >= timedelta(days=EVERY_DAYS[rule.backup])
-    )

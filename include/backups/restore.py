@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from include.backups import vault
-from include.backups.content import program
+from include.backups.content import KEY_TABLES, program
 from include.backups.vault import BackupError, Manifest
 from include.lifecycle.erase_rows import count_published
 from include.lifecycle.erasure_ledger import LedgerEntry, read_ledger
@@ -140,7 +140,12 @@ def _fill(source: Settings, target: Settings, manifest: Manifest, identity: str)
         program("pg_restore"), "--exit-on-error", "--no-password", f"--host={target.pg_host}", f"--port={target.pg_port}",
         "--username=postgres", f"--dbname={manifest.kind}",
     ]  # fmt: skip
-    environment = {"PATH": os.defpath, "PGPASSWORD": target.secret("pg_postgres"), "PGSSLMODE": target.pg_sslmode}
+    environment = {
+        "PATH": os.defpath,
+        "PGPASSWORD": target.secret("pg_postgres"),
+        "PGSSLMODE": target.pg_sslmode,
+        "PGAPPNAME": "plumbline restore",
+    }
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
     try:
         # Opened as it streams: what the dump holds in clear never touches a disk but the server's.
@@ -163,7 +168,7 @@ def _fill(source: Settings, target: Settings, manifest: Manifest, identity: str)
 def _fill_keys(source: Settings, target: Settings, manifest: Manifest, identity: str) -> None:
     from include.warehouse.migrate import MIGRATIONS
 
-    rows = dict(_key_files(source, manifest, identity))["data_key.copy"]
+    files = dict(_key_files(source, manifest, identity))
     with connect("postgres", "keys", target) as books:
         # As the owner, who may not connect yet, so that everything belongs to whom it should.
         books.execute(sql.SQL("set role {}").format(sql.Identifier(OWNER)))
@@ -175,8 +180,11 @@ def _fill_keys(source: Settings, target: Settings, manifest: Manifest, identity:
             books.execute(
                 "insert into migrations.applied values (%s, encode(sha256(%s), 'hex'))", [file.name, file.read_bytes()]
             )
-        with books.cursor() as cursor, cursor.copy("copy keys.data_key from stdin") as copy:
-            copy.write(rows)
+        # Keys first: under a version that is retired none may be put in.
+        for table in (table for table in KEY_TABLES if f"{table}.copy" in files):
+            into = sql.SQL("copy {} from stdin").format(sql.Identifier("keys", table))
+            with books.cursor() as cursor, cursor.copy(into) as copy:
+                copy.write(files[f"{table}.copy"])
 
 
 def _key_files(source: Settings, manifest: Manifest, identity: str) -> list[tuple[str, bytes]]:

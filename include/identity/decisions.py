@@ -14,6 +14,7 @@ from include.settings import Settings
 from include.warehouse.connect import connect
 
 VERDICTS = ("accept", "reject", "withdraw")
+_PURPOSE = "review of likely pairs"
 
 
 class IdentityDecisionError(PlumblineError):
@@ -36,7 +37,7 @@ class Review:
 
 def list_reviews(settings: Settings | None = None, *, limit: int = 50) -> tuple[list[Review], int]:
     """The likeliest pairs that wait for a decision, and how many wait in all."""
-    with connect("privacy_officer", "hot", settings) as hot:
+    with connect("privacy_officer", "hot", settings, purpose=_PURPOSE) as hot:
         rows = hot.execute(
             """select review_no, one, other, chance, levels, why, first_night, a.source, b.source
                from restricted.identity_review
@@ -63,7 +64,7 @@ def decide(
             expected=f"one of {', '.join(VERDICTS)}, and who and why",
             action="say all three",
         )
-    with connect("privacy_officer", "hot", settings) as hot:
+    with connect("privacy_officer", "hot", settings, purpose=_PURPOSE) as hot:
         one, other = sorted(_tokens(hot, pair))
         hot.execute(
             "insert into restricted.identity_decision (one, other, verdict, decided_by, reason) values (%s, %s, %s, %s, %s)",

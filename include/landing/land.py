@@ -124,10 +124,14 @@ def _land_files(
     count: Callable[..., None],
     fetched: pulls.Fetched | None,
 ) -> LandResult:
+    from include.lifecycle.policy import load_retention
+    from include.lifecycle.store import require_regions
     from include.privacy.keyring import load_keyring
 
     listing = reader_of(source).list_files(source) if source.path.exists() else Listing()
     store, bucket = open_store(settings), settings.bucket_landing
+    # Which classes a delivery holds is known once it is read; it must not lie where any of them may not.
+    require_regions(store, bucket, load_retention().rules)
     abandon_uploads(store, bucket, f"objects/{source.name}/")
     live = land_live(source, night, hot, store, bucket, load_keyring(settings.keyring_dir))
     known = catalogue.known_contents(hot, source.name)

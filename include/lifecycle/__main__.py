@@ -179,8 +179,13 @@ def _rehydrate(asked, settings: Settings) -> int:
 
 
 def _reconcile(asked, settings: Settings) -> int:
+    from include.lifecycle.class_audit import audit_classes
     from include.lifecycle.reconcile import check_places, deep_check
 
+    if asked.due:
+        counts = audit_classes(asked.day, settings)
+        print(", ".join(f"{name} {number}" for name, number in counts.items()))
+        return 0
     findings = [*check_places(settings), *(deep_check(settings) if asked.deep else ())]
     show_table(("finding", "where", "count", "says"), [(f.kind, f.subject, f.count, f.says) for f in findings])
     return 1 if findings else 0
@@ -213,7 +218,9 @@ def _parser() -> argparse.ArgumentParser:
     find.add_argument("--ids", action="store_true", help="list record ids too")
     _asked_by(_verb(verbs, "retrieve", _retrieve)).add_argument("records", nargs="+", type=UUID)
     _rehydrate_arguments(_asked_by(_verb(verbs, "rehydrate", _rehydrate)))
-    _verb(verbs, "reconcile", _reconcile).add_argument("--deep", action="store_true", help="read every file")
+    reconcile = _verb(verbs, "reconcile", _reconcile)
+    reconcile.add_argument("--deep", action="store_true", help="read every file")
+    reconcile.add_argument("--due", action="store_true", help="read files of classes whose audit is due, for the trail")
     desk_destruction.add_verbs(partial(_verb, verbs), _two_names)
     desk_erasure.add_verbs(partial(_verb, verbs), _two_names)
     desk_history.add_verbs(partial(_verb, verbs), _asked_by)

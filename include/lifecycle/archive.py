@@ -15,7 +15,7 @@ def archive(work: Work, move: Move) -> int:
     clock it is not locked. Killed anywhere, the next run goes on.
     """
     unit = move.unit
-    rule = work.retention.rule(unit.data_classes[0])
+    rule = work.retention.rule_of(unit)
     store.require_region(work.s3, work.archive, rule.regions, rule.data_class)
     move_id = take_up(work, move)
     if state_of(work, move_id) != "catalogued":

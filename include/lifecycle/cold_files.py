@@ -40,12 +40,13 @@ class ColdRow(NamedTuple):
     batch_id: bytes
     received_at: bytes
     event_day: bytes
+    kept_as: bytes  # the source where it has a retention of its own, else empty
     row: bytes
 
     @property
-    def group(self) -> tuple[bytes, bytes, bytes]:
+    def group(self) -> tuple[bytes, bytes, bytes, bytes]:
         """What rows of one file share."""
-        return self.data_class, self.with_person, self.event_year
+        return self.data_class, self.with_person, self.kept_as, self.event_year
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class ColdFileWriter:
         """Finish the file and say what it is."""
         self._flush()
         self._writer.close()
-        data_class, with_person, year = self._group
+        data_class, with_person, _, year = self._group
         return Written(
             path=self.path,
             data_class=data_class.decode(),

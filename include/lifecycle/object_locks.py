@@ -35,7 +35,7 @@ def _follow_holds(work: Work, archived: list[Unit]) -> Iterator[int]:
 
 def _follow_policy(work: Work, unit: Unit) -> bool:
     """A lock can only grow; a policy that would end a file before its lock was refused when the plan was made."""
-    ends = work.retention.rule(unit.data_classes[0]).ends_after(unit.event_year)
+    ends = work.retention.rule_of(unit).ends_after(unit.event_year)
     if unit.locked_until is None or ends <= unit.locked_until:
         return False
     store.extend_lock(work.s3, work.archive, unit.name, ends)

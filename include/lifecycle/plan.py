@@ -53,7 +53,7 @@ def refuse_shorter_than_locked(units: Iterable[Unit], retention: Retention) -> N
     shorter: dict[str, int] = {}
     for unit in units:
         if unit.tier == "archive" and unit.locked_until is not None:
-            rule = retention.rule(unit.data_classes[0])
+            rule = retention.rule_of(unit)
             if rule.ends_after(unit.event_year) < unit.locked_until:
                 shorter[rule.data_class] = shorter.get(rule.data_class, 0) + 1
     if shorter:
@@ -69,10 +69,21 @@ def refuse_shorter_than_locked(units: Iterable[Unit], retention: Retention) -> N
 def _decide(unit: Unit, retention: Retention, holds: tuple[Hold, ...], today: date) -> Move:
     due = {"partition": _partition_due, "file": _file_due, "landing": _landing_due}[unit.kind](unit, retention, today)
     action, due_tier, rule = due
+    rule += _unbelieved(unit, retention)
     stopped = None
     if action not in ("stay", "return_loan", "remove_bytes"):
         stopped = _stopped_by(unit, action, retention, holds)
     return Move(unit, action, due_tier, rule, max((today - unit.last_received).days, 0), stopped)
+
+
+def _unbelieved(unit: Unit, retention: Retention) -> str:
+    """What is said of a unit in which an event is dated to a year from which nothing counts."""
+    if unit.tier == "destroyed" or unit.first_event is None or unit.last_event is None:
+        return ""
+    latest = unit.received_month.year + retention.events.years_ahead
+    odd = [str(unit.first_event)] if unit.first_event.year < retention.events.since_year else []
+    odd += [str(unit.last_event)] if unit.last_event.year > latest else []
+    return f"; events dated {' and '.join(odd)} count from receipt" if odd else ""
 
 
 def _partition_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, str]:
@@ -92,7 +103,7 @@ def _partition_due(unit: Unit, retention: Retention, today: date) -> tuple[str, 
 def _file_due(unit: Unit, retention: Retention, today: date) -> tuple[str, str, str]:
     if unit.tier == "destroyed":
         return _remains_due(unit, today)
-    rule = retention.rule(unit.data_classes[0])
+    rule = retention.rule_of(unit)
     ends = rule.ends_after(unit.event_year)
     if today > ends:
         return _end_of(unit, rule, ends, today)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -53,8 +53,11 @@ def check_places(settings: Settings | None = None) -> list[Finding]:
         ]
 
 
-def deep_check(settings: Settings | None = None) -> list[Finding]:
-    """Read every file in cold and the archive that can be read and compare its checksum. As long as the data is big."""
+def deep_check(settings: Settings | None = None, classes: Collection[str] | None = None) -> list[Finding]:
+    """Read every file in cold and the archive that can be read and compare its checksum. As long as the data is big.
+
+    ``classes``: files of these data classes only. What lies frozen is compared by the checksum that the store tells.
+    """
     import tempfile
     from pathlib import Path
 
@@ -67,7 +70,9 @@ def deep_check(settings: Settings | None = None) -> list[Finding]:
         tempfile.TemporaryDirectory(prefix="plumbline-check-") as folder,
     ):
         rows = hot.execute(
-            "select object_key, tier, sha256 from lifecycle.cold_file where tier in ('cold', 'archive')"
+            """select object_key, tier, sha256 from lifecycle.cold_file
+               where tier in ('cold', 'archive') and (%(classes)s::text[] is null or data_class = any(%(classes)s))""",
+            {"classes": None if classes is None else list(classes)},
         ).fetchall()
         for key, tier, sha256 in rows:
             try:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from include.errors import PlumblineError
 from include.landing.object_store import open_store as open_store
+from include.lifecycle.policy import Rule
 
 COLD_CLASS, ARCHIVE_CLASS = "STANDARD_IA", "GLACIER"
 FROZEN = ("GLACIER", "DEEP_ARCHIVE")
@@ -64,6 +66,18 @@ def require_region(s3, bucket: str, allowed: tuple[str, ...], data_class: str) -
             found=f"bucket {bucket} is in region {found}",
             expected=f"{data_class} to stay in {', '.join(allowed)}",
             action="point the tier at a bucket in an allowed region, or have the policy's owner allow this one",
+        )
+
+
+def require_regions(s3, bucket: str, rules: Mapping[str, Rule]) -> None:
+    """The same for a bucket that takes records of every class: what was received, and backups. Names every class that must not."""
+    found = region_of(s3, bucket)
+    elsewhere = {name: rule.regions for name, rule in sorted(rules.items()) if found not in rule.regions}
+    if elsewhere:
+        raise RegionError(
+            found=f"bucket {bucket} is in region {found}",
+            expected="; ".join(f"{name} to stay in {', '.join(regions)}" for name, regions in elsewhere.items()),
+            action="use a bucket in a region that every class allows, or have the policy's owner allow this one",
         )
 
 

@@ -26,8 +26,9 @@ from include.lifecycle.cold_files import ColdFileWriter, ColdRow, Written, compa
 from include.lifecycle.data_keys import new_file_key_id
 from include.lifecycle.holds import refuse_held
 from include.lifecycle.plan import Move
+from include.lifecycle.policy import Retention
 from include.lifecycle.row_seal import RowSeal
-from include.lifecycle.units import EVENT_DAY, Unit, rows_of
+from include.lifecycle.units import EVENT_DAY, Unit, counted_year, rows_of
 from include.lifecycle.work import BusyError, ChangedError, MoveError, Work
 from include.warehouse.connect import connect
 
@@ -106,7 +107,7 @@ def _copy(work: Work, unit: Unit, move_id: int) -> None:
 
 
 def _read(reader: psycopg.Connection, unit: Unit, work: Work) -> Iterator[list[ColdRow]]:
-    """Rows of a month in chunks, sorted for files: by class, kind, event year and record id."""
+    """Rows of a month in chunks, sorted for files: by class, kind, source with days of its own, event year and record id."""
     query = sql.SQL("copy ({}) to stdout (format binary)").format(_select(unit, work))
     with reader.cursor() as cursor, cursor.copy(query) as copy:
         chunk, size = [], 0
@@ -125,14 +126,22 @@ def _select(unit: Unit, work: Work) -> sql.Composed:
     documents = unit.raw_table == "resource"
     dataset = sql.SQL("resource_type") if documents else sql.Literal(unit.raw_table.partition("__")[2])
     kept = sorted({kind for rule in work.retention.rules.values() for kind in rule.kept_with_person})
-    year = sql.SQL("extract(year from {} at time zone 'UTC')::int").format(EVENT_DAY)
+    year = counted_year(work.retention.events)
     kind = sql.SQL("({} = any({}))").format(dataset, sql.Literal(kept))
     return sql.SQL(
         """select record_id::text, source::text, ({dataset})::text, data_class::text, ({year})::text,
                   case when {kind} then 't' else 'f' end, person_token::text, batch_id::text, received_at::text,
-                  ({day} at time zone 'UTC')::date::text, row_to_json(raw_row)::text
-           from (select * {rows} order by data_class, {kind}, {year}, record_id) raw_row"""
-    ).format(dataset=dataset, year=year, kind=kind, day=EVENT_DAY, rows=rows_of(unit))
+                  ({day} at time zone 'UTC')::date::text, {kept_as}, row_to_json(raw_row)::text
+           from (select * {rows} order by data_class, {kind}, {kept_as}, {year}, record_id) raw_row"""
+    ).format(dataset=dataset, year=year, kind=kind, day=EVENT_DAY, kept_as=_kept_as(work.retention), rows=rows_of(unit))
+
+
+def _kept_as(retention: Retention) -> sql.Composed:
+    """A row's source where its class keeps that source's records for days of their own, else ''."""
+    own = sorted(f"{name} {source}" for name, rule in retention.rules.items() for source in rule.sources)
+    return sql.SQL("(case when data_class || ' ' || source = any({}::text[]) then source else '' end)").format(
+        sql.Literal(own)
+    )
 
 
 def _write_files(work: Work, unit: Unit, chunks: Iterator[list[ColdRow]]) -> Iterator[Written]:

@@ -9,10 +9,21 @@ from datetime import date, timedelta
 from psycopg import sql
 
 from include.lifecycle.holds import Hold, read_holds
-from include.lifecycle.policy import Retention
+from include.lifecycle.policy import Believable, Retention
 
 # Rows without an event time count from the day they were received.
 EVENT_DAY = sql.SQL("coalesce(event_at, received_at)")
+_YEAR_OF = "extract(year from {} at time zone 'UTC')::int"
+
+
+def counted_year(events: Believable) -> sql.Composed:
+    """The year from whose end a raw row's retention counts: of its event, or of its receipt where that year cannot be true."""
+    event, received = (sql.SQL(_YEAR_OF).format(sql.Identifier(name)) for name in ("event_at", "received_at"))
+    return sql.SQL(
+        "(case when {event} between {since} and {received} + {ahead} then {event} else {received} end)"
+    ).format(
+        event=event, received=received, since=sql.Literal(events.since_year), ahead=sql.Literal(events.years_ahead)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +86,10 @@ def read_state(hot, retention: Retention, today: date) -> State:
 
 
 def read_partitions(hot, retention: Retention, today: date) -> list[Unit]:
-    """Months of raw; exact where they are due by the day, else estimated."""
+    """Months of raw; exact where they are due by the day or Postgres has no estimate yet, else estimated."""
     rows = hot.execute(
         """select p.raw_table, p.leaf, p.data_class, p.received_month, greatest(c.reltuples, 0)::bigint,
-                  pg_total_relation_size(p.leaf_oid), l.until
+                  pg_total_relation_size(p.leaf_oid), l.until, c.reltuples > 0 or pg_relation_size(p.leaf_oid) = 0
            from lifecycle.hot_partition p join pg_class c on c.oid = p.leaf_oid
            left join (select raw_table, data_class, received_month, max(until) as until
                       from lifecycle.loan join lifecycle.cold_file using (file_id, raw_table, received_month)
@@ -88,12 +99,12 @@ def read_partitions(hot, retention: Retention, today: date) -> list[Unit]:
            order by p.leaf"""
     ).fetchall()
     units = []
-    for table, leaf, data_class, month, about, size, until in rows:
+    for table, leaf, data_class, month, about, size, until, is_known in rows:
         classes = (data_class,) if data_class else _class_of_table(hot, table, month)
         unit = Unit(
             leaf, "partition", "hot", classes, month, about, size, raw_table=table, loan_until=until, is_estimate=True
         )
-        units.append(_counted(hot, unit) if _may_be_due(unit, retention, today) else unit)
+        units.append(unit if is_known and not _may_be_due(unit, retention, today) else _counted(hot, unit))
     return units
 
 
@@ -223,7 +234,7 @@ def _with_minors(hot, files: list[Unit], retention: Retention, today: date) -> l
         unit.file_id
         for unit in files
         if unit.tier in ("cold", "archive")
-        and (rule := retention.rule(unit.data_classes[0])).minors_until_age is not None
+        and (rule := retention.rule_of(unit)).minors_until_age is not None
         and today > rule.ends_after(unit.event_year)
     ]
     if not ending:

@@ -48,7 +48,14 @@ PORTS = {
     "ADMIN": 23646,
 }
 # Settings that a container has to have otherwise than the embedded server.
-_POSTGRES_INSIDE = {"listen_addresses": "*"}
+_POSTGRES_INSIDE = {
+    "listen_addresses": "*",
+    # In files, so that the audit trail can take up what the log tells of reads and logins; a month in each.
+    "logging_collector": "on",
+    "log_filename": "postgres-%Y-%m.log",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
+}
 # What an installation chooses in .env; empty is as good as unset everywhere.
 _FROM_DOT_ENV = (
     "PLUMBLINE_TERMINOLOGY",

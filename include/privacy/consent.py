@@ -239,7 +239,7 @@ def record_opt_out(
             expected=f"one of {', '.join(sorted(known))}, and a name",
             action="say both",
         )
-    with connect("privacy_officer", settings=settings) as hot:
+    with connect("privacy_officer", settings=settings, purpose="recording what a person said") as hot:
         if withdraw:
             changed = hot.execute(
                 """update restricted.opt_out set withdrawn_by = %s, withdrawn_at = clock_timestamp()

@@ -51,6 +51,7 @@ class Facts:
     anonymity: list[Row] = field(default_factory=list)
     anonymity_classes: list[Row] = field(default_factory=list)
     anonymity_attributes: list[Row] = field(default_factory=list)
+    datasets: list[Row] = field(default_factory=list)
 
 
 def read_facts(night: date, settings: Settings) -> Facts:
@@ -150,6 +151,7 @@ _QUERIES = {
     "disparities": "select * from equity.disparities",
     "tiers": """select data_class, tier, records from governance.tiers where night = %(night)s order by 1, 2""",
     "moves": """select * from governance.tier_moves where night = %(night)s order by move_id""",
+    "datasets": "select * from governance.datasets where night = %(night)s order by place = 'warm', dataset, tier",
     "steps": """
         select s.* from governance.steps s join governance.nights n on (n.night, n.attempt) = (s.night, s.attempt)
         where s.night = %(night)s order by step_id""",

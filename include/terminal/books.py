@@ -23,11 +23,6 @@ def last_attempt(books: psycopg.Connection, night: date) -> int:
     return row[0] if row else 0
 
 
-def newer_published(books: psycopg.Connection, night: date) -> date | None:
-    """The newest night after ``night`` that was published, or None."""
-    return books.execute("select max(night) from lifecycle.night where published and night > %s", [night]).fetchone()[0]
-
-
 def read_steps(books: psycopg.Connection, night: date, attempt: int) -> Sequence[StepRow]:
     """The attempt's steps, in the order they began."""
     rows = books.execute(

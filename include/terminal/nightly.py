@@ -23,6 +23,7 @@ from include.local_stack import stack
 from include.local_stack.environment import FAILURES_FILE
 from include.local_stack.home import Home, open_home, read_record, write_record
 from include.local_stack.ports import keep_ports
+from include.nights import refuse_older
 from include.settings import Settings, is_day
 from include.sources.registry import load_sources
 from include.terminal import sample, service
@@ -33,7 +34,7 @@ from include.terminal.airflow_run import (
     start_night,
     stop_night,
 )
-from include.terminal.books import last_attempt, newer_published, open_books, read_steps, read_verdict, verdict_lines
+from include.terminal.books import last_attempt, open_books, read_steps, read_verdict, verdict_lines
 from include.terminal.night_lock import NightError, close_abandoned_runs, take_night_lock
 from include.terminal.progress import Screen
 
@@ -43,16 +44,17 @@ _POLL_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for: which night, on which sources."""
+    """What was asked for: which night, on which sources. ``older``: to be published also where a later one is."""
 
     home: Path
     people: int
     seed: int
     sources: Path | None
+    older: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Order:
-        """Read PLUMBLINE_HOME, PLUMBLINE_SOURCES, PLUMBLINE_DAY, PEOPLE and SEED. Raises NightError naming all that is wrong."""
+        """Read PLUMBLINE_HOME, PLUMBLINE_SOURCES, PLUMBLINE_DAY, PEOPLE, SEED and OLDER. Raises NightError naming all that is wrong."""
         numbers = {name: environment.get(name) or default for name, default in sample.DEFAULTS.items()}
         wrong = [f"{name} is not a whole number" for name, text in numbers.items() if not text.isdecimal()]
         if int(numbers["PEOPLE"] if numbers["PEOPLE"].isdecimal() else 1) < 1:
@@ -70,7 +72,7 @@ class Order:
             )
         home = Path(environment.get("PLUMBLINE_HOME") or ".local")
         path = Path(sources).resolve() if sources else None
-        return cls(home.resolve(), int(numbers["PEOPLE"]), int(numbers["SEED"]), path)
+        return cls(home.resolve(), int(numbers["PEOPLE"]), int(numbers["SEED"]), path, environment.get("OLDER") == "1")
 
 
 def exit_code(verdict: str, *, strict: bool) -> int:
@@ -98,13 +100,10 @@ def _run_locked(order: Order, lock: int) -> int:
         log = home.logs / f"night-{night}-{datetime.now():%H%M%S}.log"  # noqa: DTZ005 - the person's own clock
         failures = log.with_suffix(".failures")
         with open_books(settings) as books:
-            newer = newer_published(books, night)
-            if newer:
-                screen.say(
-                    f"  note: the night of {newer} is published; what this one publishes, as of {night}, takes its place"
-                )
+            if not order.older:
+                refuse_older(books, night, say_instead="say OLDER=1")
             attempt = last_attempt(books, night) + 1
-            child = _start(home, settings, night, log, failures, lock)
+            child = _start(home, settings, {"night": f"{night}", "older": order.older}, log, failures, lock)
             _watch(child, books, night, attempt, screen)
             verdict = read_verdict(books, night, attempt)
     except KeyboardInterrupt:
@@ -148,7 +147,9 @@ def night_asked_for() -> date:
     return Settings.from_environment(os.environ).night()
 
 
-def _start(home: Home, settings: Settings, night: date, log: Path, failures: Path, lock: int) -> subprocess.Popen:
+def _start(
+    home: Home, settings: Settings, asked: Mapping[str, object], log: Path, failures: Path, lock: int
+) -> subprocess.Popen:
     extra = {
         FAILURES_FILE: str(failures),
         "PLUMBLINE_SOURCES": str(settings.sources_file),
@@ -158,7 +159,7 @@ def _start(home: Home, settings: Settings, night: date, log: Path, failures: Pat
         "PLUMBLINE_SCHEDULE": "off",
     }
     environment = child_environment(home, keep_ports(home), extra)
-    return start_night(home, environment, json.dumps({"night": night.isoformat()}), log, (lock,))
+    return start_night(home, environment, json.dumps(asked), log, (lock,))
 
 
 def _watch(child: subprocess.Popen, books: psycopg.Connection, night: date, attempt: int, screen: Screen) -> None:

@@ -16,12 +16,13 @@ _COLUMNS = (
     "last_read, night"
 )
 _MART_CLASS = "population_metrics"
+_OF_PERSONS = ("membership", "risk")
 
 
 def publish_catalogue(hot: psycopg.Connection, warm: psycopg.Connection, night: date, settings: Settings) -> int:
     """Write the catalogue of a night over the last one, within warm's transaction. Returns datasets."""
     retention = load_retention()
-    rows = [*_raw_datasets(hot, retention, night), *_marts(warm, retention, night, settings)]
+    rows = [*_raw_datasets(hot, retention, night), *_marts(hot, warm, retention, night, settings)]
     warm.execute("delete from governance.datasets")
     with warm.cursor() as cursor, cursor.copy(f"copy governance.datasets ({_COLUMNS}) from stdin") as copy:
         for row in rows:
@@ -37,33 +38,48 @@ def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date) ->
         )
     }
     found = hot.execute(
-        """select r.source, r.dataset, r.data_class, r.tier, count(*), min(r.event_year), max(coalesce(r.event_year, extract(year from r.received_month)::int)),
-                  max(f.last_read)
+        """select r.source, r.dataset, r.data_class, r.tier, count(*), min(counted), max(counted), max(f.last_read)
            from lifecycle.record r left join lifecycle.cold_file f using (file_id)
-           where r.tier in ('hot', 'cold', 'archive') group by 1, 2, 3, 4 order by 1, 2, 3, 4"""
+           cross join lateral (select extract(year from r.received_month)::int as received) y
+           cross join lateral (select coalesce(f.event_year, case when r.event_year between %s and y.received + %s
+                                                                  then r.event_year else y.received end) as counted) c
+           where r.tier in ('hot', 'cold', 'archive') group by 1, 2, 3, 4 order by 1, 2, 3, 4""",
+        [retention.events.since_year, retention.events.years_ahead],
     ).fetchall()
     for source, dataset, data_class, tier, records, first, last, read in found:
-        rule = retention.rule(data_class)
+        rule = retention.rule(data_class).of_sources([source])
         yield (
             f"{source}.{dataset}", "raw" if tier == "hot" else tier, data_class, rule.owner, rule.classification, tier, records,
             first, last, rule.ends_after(last), f"source {source}", quality.get((source, data_class)), read, night,
         )  # fmt: skip
 
 
-def _marts(warm: psycopg.Connection, retention: Retention, night: date, settings: Settings) -> Iterator[tuple]:
+def _marts(
+    hot: psycopg.Connection, warm: psycopg.Connection, retention: Retention, night: date, settings: Settings
+) -> Iterator[tuple]:
     parents = _parents(settings)
+    quality = dict(
+        hot.execute(
+            """select replace(subject, 'mart_', ''), avg((status = 'passed')::int) from quality.check_result
+               where night = %s and stage = 'mart' and status in ('passed', 'failed') group by 1""",
+            [night],
+        ).fetchall()
+    )
     rows = warm.execute(
         """select p.relation, p.rows, v.made_at::date, (
                       select greatest(s.last_seq_scan, s.last_idx_scan)::date from pg_stat_user_tables s
                       where s.schemaname = 'versions' and s.relname = v.table_name)
            from governance.published_version p join governance.version v using (relation, version) order by 1"""
     ).fetchall()
-    for relation, count, _, read in rows:
+    for relation, count, made, read in rows:
         schema, _, table = relation.partition(".")
-        rule = retention.rule("patient_data" if schema == "clinical" or table == "membership" else _MART_CLASS)
+        is_of_persons = schema == "clinical" or table in _OF_PERSONS
+        rule = retention.rule("patient_data" if is_of_persons else _MART_CLASS)
+        # Rows about persons go with the records that they are made of; counts about nobody end by their own class.
+        kept_to = None if is_of_persons else rule.ends_after(made.year)
         yield (
             relation, "warm", rule.data_class, rule.owner, rule.classification if schema == "clinical" else "confidential", "warm",
-            count, None, None, None, parents.get(relation), None, read, night,
+            count, None, None, kept_to, parents.get(relation), quality.get(table), read, night,
         )  # fmt: skip
 
 

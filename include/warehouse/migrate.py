@@ -13,7 +13,7 @@ from psycopg import sql
 
 from include.errors import DataPlaneError
 from include.settings import Settings
-from include.warehouse.connect import DATABASES, OWNER, ROLES, connect
+from include.warehouse.connect import DATABASES, OF_THE_NIGHT, OWNER, ROLES, connect
 from include.warehouse.mapped_views import replace_views
 from include.warehouse.tables import ensure_views
 
@@ -50,6 +50,9 @@ def ensure_roles(server: psycopg.Connection, settings: Settings) -> None:
     server.execute(sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(OWNER)))
     # Backups are whole; the role can connect to hot and warm only, and write nowhere.
     server.execute("grant pg_read_all_data to backup")
+    # Reads by anybody else are told, by row security (hot/0702_reads_told.sql), of which these feel nothing.
+    for role in OF_THE_NIGHT:
+        server.execute(sql.SQL("alter role {} bypassrls").format(sql.Identifier(role)))
 
 
 @contextmanager
@@ -130,19 +133,50 @@ def _apply_files(database: str, settings: Settings, like: str | None = None) -> 
         applied = dict(connection.execute("select name, sha256 from migrations.applied").fetchall())
         files = sorted((MIGRATIONS / (like or database)).glob("*.sql"))
         done = sum(_apply(connection, file, applied) for file in files)
+        if (like or database) == "hot":
+            connection.execute("select audit.tell_reads()")
     if (like or database) == "hot":
-        _watch_grants(database, settings)
+        _watch(database, settings)
     return done
 
 
-def _watch_grants(database: str, settings: Settings) -> None:
-    """Only a superuser may make an event trigger; the function it calls is the owner's (hot/0746_watched_more.sql)."""
+# Only a superuser may make an event trigger; the functions they call are the owner's (hot/0746_watched_more.sql, 0702_reads_told.sql).
+_TRIGGERS = {
+    "grants_told": """create event trigger grants_told on ddl_command_end
+                      when tag in ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES') execute function audit.note_grant()""",
+    "sessions_told": "create event trigger sessions_told on login execute function audit.note_session()",
+}
+
+
+# What tells of reads and logins (include/audit/server_log.py), where the server collects its log in files: only a superuser's
+# functions can read those. Of the log's folder and of nothing else; for the role that takes it up into the trail.
+_SERVER_LOG = """
+    create function audit.server_log_files() returns table (name text, size bigint)
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+        if current_setting('logging_collector') = 'on' then
+            return query select f.name, f.size from pg_ls_logdir() f where f.name like '%.log';
+        end if;
+    end $$;
+    create function audit.read_server_log(of_file text, from_byte bigint, bytes bigint) returns bytea
+    language sql security definer set search_path = pg_catalog, pg_temp as $$
+        select pg_read_binary_file(current_setting('log_directory') || '/' || f.name, from_byte, bytes)
+        from audit.server_log_files() f where f.name = of_file
+    $$;
+    revoke execute on function audit.server_log_files, audit.read_server_log from public;
+    grant execute on function audit.server_log_files, audit.read_server_log to privacy_officer;
+"""
+
+
+def _watch(database: str, settings: Settings) -> None:
+    """Have grants, logins and reads of hot told."""
     with connect("postgres", database, settings) as as_superuser:
-        if as_superuser.execute("select from pg_event_trigger where evtname = 'grants_told'").fetchone() is None:
-            as_superuser.execute(
-                """create event trigger grants_told on ddl_command_end
-                   when tag in ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES') execute function audit.note_grant()"""
-            )
+        # Once: the trail tells of each grant that a superuser makes.
+        if as_superuser.execute("select to_regproc('audit.read_server_log')").fetchone() == (None,):
+            as_superuser.execute(_SERVER_LOG)
+        known = {row[0] for row in as_superuser.execute("select evtname from pg_event_trigger").fetchall()}
+        for name in _TRIGGERS.keys() - known:
+            as_superuser.execute(_TRIGGERS[name])
 
 
 def _apply(connection: psycopg.Connection, file: Path, applied: dict[str, str]) -> int:

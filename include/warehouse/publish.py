@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors, sql
 
 from include.errors import PlumblineError
-from include.nights import step
+from include.nights import refuse_older, step
 from include.settings import Settings
 from include.warehouse.build import CANDIDATES
 from include.warehouse.connect import connect
@@ -63,10 +63,10 @@ class Candidate:
         return self.schema == "clinical" or any(column.name == "person_key" for column in self.columns)
 
 
-def publish(night: date, settings: Settings | None = None) -> dict[str, int]:
+def publish(night: date, settings: Settings | None = None, *, over_newer: bool = True) -> dict[str, int]:
     """Make the candidate marts the published ones. Returns how many tables changed, stayed and how many rows went over.
 
-    Safe to kill anywhere and run again: until the one UPDATE at the end, every reader sees the last good night.
+    Raises OlderNightError where a later night is published and ``over_newer`` is False; analysts then still see that one. Safe to kill anywhere and run again: until the one UPDATE at the end, every reader sees the last good night.
     """
     settings = settings or Settings.from_environment(os.environ)
     with (
@@ -75,6 +75,8 @@ def publish(night: date, settings: Settings | None = None) -> dict[str, int]:
         connect("publisher", "warm", settings, autocommit=True) as warm,
     ):
         warm.execute("select pg_advisory_lock(hashtext('plumbline.publish'))")
+        if not over_newer:
+            refuse_older(hot, night, say_instead="say so with the run's parameter 'older'")
         candidates = read_candidates(hot)
         published = read_published(warm)
         due = [c for c in candidates if not _may_wait(c, published, night, settings)]

@@ -135,6 +135,7 @@ def _apply(hot: psycopg.Connection, changed: list[DeclaredTable]) -> None:
         _grant(hot, each)
         _describe(hot, each)
         _write_down(hot, each)
+    hot.execute("select audit.tell_reads()")
     replace_views(hot, _known(hot))
 
 

@@ -9,6 +9,7 @@ from airflow.sdk import Param, get_current_context, task
 
 from plumbline_airflow.guard import value_free
 from plumbline_airflow.steps import tonight
+from plumbline_airflow.who import asked_by
 
 ANSWER_WITHIN = timedelta(days=14)
 
@@ -46,4 +47,4 @@ def approve(answer: dict) -> int:
     """Write down the approval; returns how many files it covers."""
     from include.lifecycle.approvals import approve_answer
 
-    return approve_answer(tonight(), answer, get_current_context()["params"]["requested_by"])
+    return approve_answer(tonight(), answer, asked_by(get_current_context()))

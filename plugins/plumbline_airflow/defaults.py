@@ -39,3 +39,11 @@ NIGHT_PARAM = {
         description="The night to run, YYYY-MM-DD. Empty: the day of the run in the hospital's time zone.",
     )
 }
+
+OLDER_PARAM = {
+    "older": Param(
+        False,
+        type="boolean",
+        description="Publish the night although analysts already see a later one, which gives way to it.",
+    )
+}

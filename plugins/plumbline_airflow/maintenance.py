@@ -6,6 +6,7 @@ from airflow.sdk import TriggerRule, get_current_context, task
 
 from plumbline_airflow.clock import night_from_context
 from plumbline_airflow.guard import value_free
+from plumbline_airflow.who import asked_by
 
 
 @task
@@ -15,7 +16,7 @@ def retrieve() -> dict[str, str]:
     from include.lifecycle.retrieve import retrieve
 
     asked = get_current_context()["params"]
-    who = {"purpose": asked["purpose"], "actor": asked["actor"]}
+    who = {"purpose": asked["purpose"], "actor": asked_by(get_current_context())}
     return {record_id: retrieve(record_id, **who).place.tier for record_id in asked["record_ids"]}
 
 
@@ -25,7 +26,8 @@ def reopen() -> int:
     """Open again what the run names; returns for how many records. Not tried twice: the second time none would be left."""
     from include.quality.replay import reopen_asked
 
-    return reopen_asked(get_current_context()["params"]).records
+    context = get_current_context()
+    return reopen_asked({**context["params"], "asked_by": asked_by(context)}).records
 
 
 @task
@@ -40,6 +42,15 @@ def verify() -> int:
     return anchor_trail(night_from_context(get_current_context()))
 
 
+@task(trigger_rule=TriggerRule.ALL_DONE)
+@value_free
+def audit_classes() -> dict[str, int]:
+    """Look whether records are in their places and files what was written, for classes whose audit is due; returns counts."""
+    from include.lifecycle.class_audit import audit_classes
+
+    return audit_classes(night_from_context(get_current_context()))
+
+
 @task
 @value_free
 def erase() -> str:
@@ -47,7 +58,7 @@ def erase() -> str:
     from include.lifecycle.erase import erase_asked
 
     context = get_current_context()
-    return erase_asked(night_from_context(context), context["params"])
+    return erase_asked(night_from_context(context), {**context["params"], "requested_by": asked_by(context)})
 
 
 @task(task_id="back_up", trigger_rule=TriggerRule.ALL_DONE)

@@ -120,18 +120,21 @@ def audit() -> None:
 @task
 @value_free
 def publish() -> None:
-    """Make the candidates what analysts see, all tables at once."""
+    """Make the candidates what analysts see, all tables at once; refused where they see a later night and nobody said 'older'."""
     from include.warehouse.publish import publish
 
-    publish(tonight())
+    # A DAG without that parameter builds the newest marts anew, as erasing somebody does.
+    publish(tonight(), over_newer=get_current_context()["params"].get("older", True))
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @value_free
 def close() -> str:
-    """Write the verdict, whatever happened. Returns it."""
+    """Seal the audit trail of what the night did, then write the verdict, whatever happened. Returns it."""
+    from include.audit.anchor import seal_night
     from include.verdict import close_night
 
+    seal_night(tonight())
     return close_night(tonight())
 
 

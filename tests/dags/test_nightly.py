@@ -8,6 +8,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from include.errors import PlumblineError
 from plumbline_airflow.clock import night_of_run
 from plumbline_airflow.guard import StepError, value_free
+from plumbline_airflow.who import NobodyAskedError, asked_by
 
 IN_ORDER = [
     "open",
@@ -86,6 +88,37 @@ def test_a_finished_night_is_saved_and_a_backup_that_fails_shows(nightly):
 @pytest.mark.parametrize("task", ["close", "report", "tell"])
 def test_the_verdict_is_written_and_told_whatever_happened(nightly, task):
     assert nightly.get_task(task).trigger_rule == "all_done"
+
+
+def test_a_night_gives_way_to_a_later_one_unless_the_run_says_otherwise_and_an_erasure_never_waits(dag_bag):
+    assert dag_bag.dags["nightly"].params["older"] is False
+    assert "older" not in dag_bag.dags["erase_person"].params
+
+
+BY_HAND = ("destroy_expired", "erase_person", "retrieve_records", "replay_quarantine")
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_who_asks_is_who_is_logged_in_and_cannot_be_typed(dag_bag, name):
+    dag = dag_bag.dags[name]
+    assert type(dag.timetable).__name__ == "NullTimetable", "only a person starts it"
+    assert not {"requested_by", "asked_by", "actor"} & set(dag.params)
+    called = {
+        node.func.id
+        for module in ("maintenance", "approval")
+        for task in ast.parse((Path(__file__).parents[2] / f"plugins/plumbline_airflow/{module}.py").read_text()).body
+        if isinstance(task, ast.FunctionDef) and task.name in {t.task_id for t in dag.tasks}
+        for node in ast.walk(task)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert "asked_by" in called
+
+
+def test_a_run_that_nobody_known_started_is_refused():
+    assert asked_by({"dag_run": SimpleNamespace(triggering_user_name="A. Manager")}) == "A. Manager"
+    for unknown in (None, " "):
+        with pytest.raises(NobodyAskedError, match="knows nobody to have started"):
+            asked_by({"dag_run": SimpleNamespace(triggering_user_name=unknown)})
 
 
 def test_no_dag_triggers_another(dag_bag):

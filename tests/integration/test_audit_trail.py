@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import psycopg
@@ -10,10 +11,12 @@ import pytest
 
 from include.audit import anchor
 from include.audit.__main__ import main
-from include.audit.anchor import AnchorError, anchor_trail, verify_trail
+from include.audit.anchor import AnchorError, anchor_trail, read_anchors, seal_night, verify_trail
 from include.audit.chain import append, verify
 from include.lifecycle import store
+from include.nights import open_night
 from include.privacy.keyring import create_keyring
+from include.verdict import decide_verdict, read_facts
 from include.warehouse.connect import OWNER, connect
 
 NIGHT = date(2026, 3, 1)
@@ -139,6 +142,29 @@ def test_a_bent_trail_is_not_anchored(trail):
     bend(trail, "update audit.entry set actor = 'nobody' where entry_no = 2")
     with pytest.raises(AnchorError, match="altered: entry 2 does not say what it said"):
         anchor_trail(NIGHT, trail)
+
+
+def test_a_night_seals_the_trail_before_its_verdict_and_one_that_finds_it_bent_or_cannot_seal_it_is_red(trail):
+    open_night(NIGHT, trail)
+    sealed = seal_night(NIGHT, trail)
+    assert read_anchors(trail).keys() == {sealed}
+    assert [reason for reason in _reasons(trail) if "seal" in reason] == []
+    without_bucket = replace(trail, bucket_audit="no-such-bucket")
+    assert seal_night(NIGHT, without_bucket) is None
+    assert "the step 'seal' failed (NoSuchBucket); the log says where" in _reasons(trail)
+    assert seal_night(NIGHT, trail) is not None, "tried again, it is done"
+    assert [reason for reason in _reasons(trail) if "seal" in reason] == []
+    bend(trail, "update audit.entry set actor = 'nobody' where entry_no = 2")
+    assert seal_night(NIGHT, trail) is None
+    assert "the step 'seal' failed (AnchorError); the log says where" in _reasons(trail)
+    assert read_anchors(trail).keys() == {sealed}, "what was bent is not sealed"
+
+
+def _reasons(settings):
+    with connect("publisher", settings=settings) as hot:
+        verdict, reasons = decide_verdict(read_facts(hot, NIGHT))
+    assert verdict == "red", "nothing was published"
+    return [reason.text for reason in reasons]
 
 
 def test_an_anchor_is_locked_and_a_forged_one_is_refused(trail):

@@ -21,6 +21,7 @@ from include.landing.encryption import LandingError
 from include.lifecycle import store
 from include.lifecycle.erase import erase_person
 from include.lifecycle.erase_rows import remaining_rows
+from include.lifecycle.store import RegionError
 from include.lifecycle.work import open_work
 from include.privacy.keyring import load_keyring
 from include.warehouse.connect import OWNER, connect
@@ -227,6 +228,15 @@ def test_what_was_saved_is_locked_and_encrypted_and_keys_are_apart_and_go_within
     assert back_up(NIGHT + timedelta(days=8), fresh_hot)["removed"] == 1
     names = {key for key in store.list_keys(s3, fresh_hot.bucket_backup_keys) if of_keys.backup_id in key}
     assert names == set()
+
+
+def test_records_are_not_saved_where_one_of_their_classes_may_not_lie(fresh_hot, monkeypatch):
+    monkeypatch.setattr(store, "region_of", lambda s3, bucket: "us-west-2")
+    with pytest.raises(
+        RegionError, match=f"{fresh_hot.bucket_backup} is in region us-west-2.*clinical_notes to stay in us-east-1"
+    ):
+        back_up(NIGHT, fresh_hot)
+    assert store.list_keys(store.open_store(fresh_hot), fresh_hot.bucket_backup) == set()
 
 
 def test_a_keyring_that_was_lost_comes_back_from_the_sealed_backup(fresh_hot, tmp_path):

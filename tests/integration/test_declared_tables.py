@@ -301,6 +301,10 @@ def test_the_example_contracts_give_tables_whose_views_run(fresh_hot):
     sources = load_sources(EXAMPLES / "sources.yml")
     tables = [(source, table) for source in sources if source.contract for table in source.contract.tables]
     assert ensure_tables(sources, fresh_hot) == len(tables) > 30
+    with connect(OWNER, settings=fresh_hot) as hot:
+        assert hot.execute("select audit.tell_reads()").fetchone() == (0,), (
+            "reads of a new table are told from its first row on"
+        )
     for source, table in tables:
         assert columns(fresh_hot, "raw", raw_table_name(source.name, table.name)), table.name
     for entity in ENTITIES:

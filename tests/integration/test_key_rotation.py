@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from include.audit.access import note_changes
+from include.audit.anchor import anchor_trail, read_sealed, verify_trail
+from include.backups import __main__ as backups
+from include.backups import vault
+from include.backups.back_up import back_up
+from include.backups.drill import scratch_server
+from include.backups.restore import newest_of, restore_keyring
 from include.lifecycle.retrieve import retrieve_with
 from include.lifecycle.work import open_work
 from include.privacy import keys, rotation
@@ -110,6 +120,57 @@ def test_an_old_version_goes_only_when_nothing_needs_it_and_its_days_are_over(ow
         retire(own_keyring, 2, by="A. Officer", today=LATER)
     assert add_key_encryption_key(own_keyring.keyring_dir) == 3
     assert check_keys(own_keyring) == {"opened": 3, "destroyed": 0, "damaged": 0, "without_version": 0}
+
+
+def test_a_restore_says_which_keyring_and_which_entries_of_the_trail_are_missing_and_both_go_on(
+    own_keyring, tmp_path, monkeypatch, capsys
+):
+    night = date(2026, 11, 23)
+    with connect("sealer", "keys", own_keyring, autocommit=True) as books:
+        made = keys.get_or_create(books, load_keyring(own_keyring.keyring_dir), key_ids(3)).keys
+    store_month(own_keyring, date(2026, 10, 10), records=2, people=1)
+    note_changes(own_keyring)
+    back_up(night, own_keyring)
+    rotate(own_keyring, by="A. Officer")
+    rewrap(own_keyring, by="A. Officer")
+    retire(own_keyring, 1, by="A. Officer", today=LATER)
+    lost = anchor_trail(night, own_keyring)
+    with scratch_server(own_keyring) as scratch:
+        asked = SimpleNamespace(night=f"{night}", databases=["hot", "keys"], identity=None)
+        monkeypatch.setattr(backups, "_tell_the_trail", lambda *_: None)
+        assert backups._restore(asked, scratch) == 1
+        said = capsys.readouterr()
+        assert "without version 4" in said.out
+        assert f"restore-keyring --night {night} --to FOLDER" in said.err
+        assert verify_trail(scratch).first_break.kind == "cut", "as if somebody had taken entries away"
+        monkeypatch.undo()
+        saved = newest_of(own_keyring, "hot", None)
+        backups._tell_the_trail(scratch, saved)
+        assert verify_trail(scratch).holds
+        assert anchor_trail(night, scratch) == saved.audit_entries + 1
+        (told,) = read_sealed(scratch).restored
+        assert told.endswith(
+            f"from the backup of {night}; entries {saved.audit_entries + 1} to at least {lost} were lost"
+        )
+        with connect("postgres", settings=scratch) as hot:
+            hot.execute("set local session_replication_role = replica; delete from audit.entry where entry_no > 1")
+        assert verify_trail(scratch).first_break.kind == "cut", "what was restored is sealed like anything else"
+        escrow = own_keyring.secret("escrow_identity")
+        restore_keyring(own_keyring, newest_of(own_keyring, "keys", None), escrow, tmp_path / "as it was")
+        as_it_was = replace(scratch, keyring_dir=tmp_path / "as it was")
+        assert backups._tell_whether_keys_open(as_it_was, None) == 0
+        with connect("sealer", "keys", scratch) as books:
+            assert keys.fetch_many(books, load_keyring(as_it_was.keyring_dir), made).keys == made
+
+
+def test_a_backup_of_keys_keeps_which_versions_are_retired(own_keyring):
+    rotate(own_keyring, by="A. Officer")
+    rewrap(own_keyring, by="A. Officer")
+    retire(own_keyring, 1, by="A. Officer", today=LATER)
+    back_up(date(2026, 11, 23), own_keyring)
+    manifest, escrow = newest_of(own_keyring, "keys", None), own_keyring.secret("escrow_identity")
+    with vault.open_backup(own_keyring, manifest, escrow) as it, tarfile.open(fileobj=io.BytesIO(it.read())) as packed:
+        assert packed.extractfile("retired_version.copy").read().startswith(b"1\t")
 
 
 def test_loss_wrong_key_and_tampering_each_say_so_and_lose_nothing(own_keyring):

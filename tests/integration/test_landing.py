@@ -22,6 +22,8 @@ from include.landing.catalogue import batch_id, object_key, waiting_objects
 from include.landing.encryption import LandingError, encrypt, open_name
 from include.landing.land import land_source, open_object
 from include.landing.object_store import PART_BYTES, ObjectStoreError, open_store
+from include.lifecycle import store as lifecycle_store
+from include.lifecycle.store import RegionError
 from include.privacy.keyring import load_keyring
 from include.settings import Settings
 from include.sources.registry import SourcesError
@@ -89,6 +91,14 @@ def clinic(settings: Settings, bucket: str, tmp_path: Path, monkeypatch: pytest.
 def ask(settings: Settings, question: str, *values):
     with connect("loader", "hot", settings) as hot:
         return hot.execute(question, values).fetchall()
+
+
+def test_nothing_is_landed_in_a_region_that_a_class_may_not_enter(clinic, monkeypatch):
+    clinic.deliver("Patient.ndjson", ANN)
+    monkeypatch.setattr(lifecycle_store, "region_of", lambda s3, bucket: "us-west-2")
+    with pytest.raises(RegionError, match="is in region us-west-2; expected clinical_notes to stay in us-east-1"):
+        clinic.land()
+    assert clinic.keys() == clinic.objects() == []
 
 
 def test_what_was_delivered_comes_back_as_it_was_received(clinic):

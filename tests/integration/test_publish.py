@@ -10,6 +10,7 @@ from datetime import date
 import psycopg
 import pytest
 
+from include.nights import OlderNightError
 from include.warehouse.connect import connect
 from include.warehouse.publish import PublishError, publish
 
@@ -44,6 +45,21 @@ def test_a_table_that_did_not_change_keeps_its_version(fresh_hot):
     assert publish(FIRST, fresh_hot)["tables_changed"] == 2
     again = publish(SECOND, fresh_hot)
     assert (again["tables_changed"], again["tables_unchanged"], again["rows"]) == (0, 2, 0)
+
+
+def test_a_night_older_than_the_one_that_analysts_see_is_published_only_where_somebody_said_so(fresh_hot):
+    with connect("loader", settings=fresh_hot) as hot:
+        hot.execute("insert into lifecycle.night (night, verdict, published) values (%s, 'green', true)", [SECOND])
+    make_candidates(fresh_hot, 1)
+    publish(SECOND, fresh_hot, over_newer=False)
+    make_candidates(fresh_hot, 2)
+    with pytest.raises(OlderNightError, match=f"the night of {SECOND} is published.*the run's parameter 'older'"):
+        publish(FIRST, fresh_hot, over_newer=False)
+    with connect("analyst", "warm", fresh_hot) as analyst:
+        assert markers(analyst) == {(1, 50)}
+    publish(FIRST, fresh_hot)
+    with connect("analyst", "warm", fresh_hot) as analyst:
+        assert markers(analyst) == {(2, 50)}
 
 
 def test_readers_only_ever_see_a_whole_night_while_nights_are_published(fresh_hot):

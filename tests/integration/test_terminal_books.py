@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
+from include.nights import OlderNightError, newer_published, refuse_older
 from include.settings import Settings
-from include.terminal.books import newer_published, open_books
+from include.terminal.books import open_books
 from include.terminal.overview import overview
 from include.warehouse.connect import OWNER, connect
 
@@ -28,6 +29,15 @@ def two_nights(fresh_hot: Settings) -> Settings:
 def test_a_night_older_than_what_analysts_see_is_noticed(two_nights, night, newer):
     with open_books(two_nights) as books:
         assert newer_published(books, date.fromisoformat(night)) == newer
+        if newer is None:
+            refuse_older(books, date.fromisoformat(night), say_instead="")
+            return
+        with pytest.raises(
+            OlderNightError, match="the night of 2026-11-22 is published; that of 2026-11-21"
+        ) as refused:
+            refuse_older(books, date.fromisoformat(night), say_instead="say OLDER=1")
+        assert "run 2026-11-22 again" in str(refused.value)
+        assert str(refused.value).endswith("say OLDER=1")
 
 
 def test_status_names_what_runs_and_how_the_last_night_ended(two_nights):

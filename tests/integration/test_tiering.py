@@ -14,6 +14,7 @@ import pytest
 
 from include.lifecycle import ledger, store
 from include.lifecycle.approvals import ApprovalError, approve_destruction
+from include.lifecycle.class_audit import ClassAuditError, audit_classes
 from include.lifecycle.holds import HoldError, lift_hold, set_hold
 from include.lifecycle.move import PlanError, apply_plan, apply_with
 from include.lifecycle.plan import plan_moves, plan_night
@@ -191,6 +192,74 @@ def test_destruction_waits_for_two_people_then_shreds_the_key_removes_the_bytes_
         ).fetchone()[0]
     assert (gone, kept) == (1, 4), "the file's key ends, the persons' keys stay: they may come back"
     assert check_places(fresh_hot) == []
+
+
+def test_an_event_dated_to_a_year_that_cannot_be_true_counts_from_receipt_and_the_plan_says_so(fresh_hot):
+    ahead = RECEIVED.year + 5
+    stored = store_month(fresh_hot, RECEIVED, records=8, event_years=(219, ahead, ahead + 1, 2919))
+    odd = "; events dated 0219-06-15 and 2919-06-15 count from receipt"
+    plan_night(LEAVES_HOT)
+    assert [why for _, why in rules(fresh_hot, LEAVES_HOT)] == [
+        f"lab_results: hot_days {LABS.hot_days} passed, due {LEAVES_HOT}{odd}"
+    ]
+    apply_plan(LEAVES_HOT)
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        files = hot.execute("select event_year, records, last_event from lifecycle.cold_file order by 1").fetchall()
+    assert files == [(RECEIVED.year, 6, date(2919, 6, 15)), (ahead, 2, date(ahead, 6, 15))]
+    over = LABS.ends_after(RECEIVED.year) + timedelta(days=1)
+    run(LEAVES_COLD)
+    plan_night(over)
+    said = f"lab_results: retention_days {LABS.retention_days} after 2018 ended {LABS.ends_after(2018)}{odd}"
+    assert rules(fresh_hot, over) == [("destroy", said)], "the other file is not due"
+    with open_work(LEAVES_COLD, fresh_hot) as work:
+        assert len(list(retrieve_with(work, [record.record_id for record in stored], **ASKED))) == 8
+
+
+def rules(settings, night):
+    with connect("lifecycle", settings=settings) as hot:
+        return hot.execute(
+            """select action, rule from lifecycle.plan_line
+               where plan_id = (select max(plan_id) from lifecycle.plan where night = %s) and kind <> 'landing' order by line_no""",
+            [night],
+        ).fetchall()
+
+
+def test_records_of_a_source_with_a_retention_of_its_own_lie_apart_and_end_on_their_own_day(fresh_hot):
+    for source in ("clinic", "trial"):
+        store_month(fresh_hot, RECEIVED, records=4, source=source, label=source, event_years=(2016, 2017))
+    policy = load_retention()
+    own = replace(LABS, sources={"trial": 9_125})
+    policy = replace(policy, rules={**policy.rules, "lab_results": own})
+    with open_work(LEAVES_HOT, fresh_hot, policy) as work:
+        state = read_state(work.hot, policy, LEAVES_HOT)
+        (move,) = (m for m in plan_moves(state.units, policy, (), today=LEAVES_HOT) if m.happens)
+        assert tier_out(work, move) == 8
+        kept = work.hot.execute("select sources, event_year, records from lifecycle.cold_file order by 1, 2").fetchall()
+        assert kept == [([source], year, 2) for source in ("clinic", "trial") for year in (2016, 2017)]
+        over = LABS.ends_after(2017) + timedelta(days=1)
+        due = plan_moves(read_state(work.hot, policy, over).units, policy, (), today=over)
+        assert sorted((m.unit.sources, m.unit.event_year, m.action) for m in due) == [
+            (("clinic",), 2016, "destroy"), (("clinic",), 2017, "destroy"), (("trial",), 2016, "archive"), (("trial",), 2017, "archive"),
+        ]  # fmt: skip
+        assert f"kept to {own.of_sources(['trial']).ends_after(2017)}" in due[-1].rule + due[-2].rule
+
+
+def test_a_month_that_postgres_has_no_estimate_of_is_counted(fresh_hot):
+    store_month(fresh_hot, RECEIVED, records=7)
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        assert (
+            hot.execute(
+                "select max(reltuples) from pg_class where oid in (select leaf_oid from lifecycle.hot_partition)"
+            ).fetchone()[0]
+            <= 0
+        )
+        (month,) = read_state(hot, load_retention(), RECEIVED).units
+    assert (month.records, month.is_estimate) == (7, False)
+    with connect(OWNER, settings=fresh_hot) as hot:
+        hot.execute("analyze raw.resource")
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        (month,) = read_state(hot, load_retention(), RECEIVED).units
+    assert (month.records, month.is_estimate) == (7, True)
 
 
 def test_bytes_that_a_lock_keeps_are_unreadable_noise_and_said_to_remain(fresh_hot, tmp_path):
@@ -630,6 +699,27 @@ def test_the_check_of_places_names_what_is_lost_doubled_altered_or_left_over(fre
         ("table_left", 1),
     }
     assert [finding.kind for finding in deep_check(fresh_hot)] == ["file_altered"]
+
+
+def test_each_class_is_audited_at_its_frequency_and_stays_due_until_it_passes(fresh_hot):
+    store_month(fresh_hot, RECEIVED, records=4)
+    store_month(fresh_hot, RECEIVED, records=4, label="n", dataset="DocumentReference", data_class="clinical_notes")
+    run(LEAVES_HOT)
+    rules, day = load_retention().rules, LEAVES_HOT
+    assert audit_classes(day, fresh_hot) == {"classes": len(rules), "losses": 0, "left_over": 0}
+    assert audit_classes(day, fresh_hot)["classes"] == 0, "each once"
+    assert audit_classes(day + timedelta(days=1), fresh_hot)["classes"] == sum(
+        r.audit == "daily" for r in rules.values()
+    )
+    s3, later = store.open_store(fresh_hot), day + timedelta(days=28)
+    (key,) = (key for key in store.list_keys(s3, fresh_hot.bucket_cold) if "lab_results" in key)
+    s3.put_object(Bucket=fresh_hot.bucket_cold, Key=key, Body=b"bent")
+    for night in (later, later + timedelta(days=1)):
+        with pytest.raises(ClassAuditError, match="file altered: 2.*restore what is lost"):
+            audit_classes(night, fresh_hot)
+    with connect("lifecycle", settings=fresh_hot) as hot:
+        query = "select outcome, count(*) from audit.entry where (action, subject) = ('class.audited', 'lab_results') group by 1"
+        assert dict(hot.execute(query).fetchall()) == {"success": 1, "failure": 2}
 
 
 def test_every_move_is_in_the_ledger_and_the_trail(fresh_hot):

@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 import yaml
 
-from include.lifecycle.policy import POLICY_FILE, PolicyError, load_retention, read_retention
+from include.lifecycle.policy import POLICY_FILE, Believable, PolicyError, load_retention, read_retention
 
 GOOD = yaml.safe_load(POLICY_FILE.read_text())
 
@@ -85,6 +85,50 @@ def test_a_word_said_twice_is_refused(tmp_path):
     path.write_text("owner: a\nowner: b\n")
     with pytest.raises(PolicyError, match="'owner' is said twice"):
         load_retention(path)
+
+
+def test_a_source_may_have_a_retention_of_its_own_and_a_mixed_file_keeps_the_longest():
+    own = {
+        "trial": {"retention_days": 9_125, "reason": "ICH E6"},
+        "kiosk": {"retention_days": 2_000, "reason": "agreed"},
+    }
+    rule = read_retention(changed(sources=own)).rule("imaging")
+    assert rule.sources == {"trial": 9_125, "kiosk": 2_000}
+    for sources, days in ((["trial"], 9_125), (["kiosk"], 2_000), (["north"], rule.retention_days),
+                          (["kiosk", "north"], rule.retention_days), (["north", "trial"], 9_125), ([], rule.retention_days)):  # fmt: skip
+        assert rule.of_sources(sources).retention_days == days, sources
+    with pytest.raises(PolicyError) as refused:
+        read_retention(
+            changed(
+                sources={"a": 5, "b": {"retention_days": 10, "reason": " "}, "c": {"retention_days": 0.5, "colour": 1}}
+            )
+        )
+    for fault in (
+        "imaging: sources: a: is not a mapping",
+        "imaging: sources: b: reason is empty",
+        "imaging: sources: b: retention_days (10) is less than cold_days",
+        "imaging: sources: c: unknown word 'colour'",
+        "imaging: sources: c: reason is missing",
+        "imaging: sources: c: retention_days is not a whole number of days, at least 1",
+    ):
+        assert fault in str(refused.value)
+
+
+def test_years_that_events_may_have_are_read_and_every_fault_in_them_named():
+    assert read_retention({**GOOD, "events": {}}).events == load_retention().events == Believable(1900, 5)
+    own = {"since_year": 1950, "years_ahead": 2, "reason": "as the clinic began"}
+    assert read_retention({**GOOD, "events": own}).events == Believable(1950, 2)
+    with pytest.raises(PolicyError) as refused:
+        read_retention({**GOOD, "events": {"since_year": 19, "years_ahead": 2.5, "colour": "red"}})
+    for fault in (
+        "events: unknown word 'colour'",
+        "events: reason is missing",
+        "events: since_year is not a whole number from 1800 to 2000",
+        "events: years_ahead is not a whole number from 1 to 100",
+    ):
+        assert fault in str(refused.value)
+    with pytest.raises(PolicyError, match="events: is not a mapping"):
+        read_retention({**GOOD, "events": 5})
 
 
 def test_a_month_leaves_hot_when_its_last_day_is_older_than_hot_days():

@@ -126,6 +126,7 @@ def test_an_order_names_everything_that_is_wrong_with_it():
 def test_an_order_without_words_is_the_sample_in_dot_local():
     order = Order.from_environment({})
     assert (order.home, order.people, order.sources) == (Path(".local").resolve(), 2000, None)
+    assert (order.older, Order.from_environment({"OLDER": "1"}).older) == (False, True)
 
 
 def test_a_developer_s_schema_is_a_valid_name_whatever_the_account_is_called(monkeypatch):
