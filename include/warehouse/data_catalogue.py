@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 
 import psycopg
 
 from include.lifecycle.policy import Retention, load_retention
+from include.quality.catalogue.marts import SOURCE as MARTS
 from include.settings import Settings
 
 _COLUMNS = (
@@ -21,7 +23,8 @@ _MART_CLASS = "population_metrics"
 def publish_catalogue(hot: psycopg.Connection, warm: psycopg.Connection, night: date, settings: Settings) -> int:
     """Write the catalogue of a night over the last one, within warm's transaction. Returns datasets."""
     retention = load_retention()
-    rows = [*_raw_datasets(hot, retention, night), *_marts(warm, retention, night, settings)]
+    quality = _newest_scores(hot)
+    rows = [*_raw_datasets(hot, retention, night, quality), *_marts(warm, retention, night, settings, quality)]
     warm.execute("delete from governance.datasets")
     with warm.cursor() as cursor, cursor.copy(f"copy governance.datasets ({_COLUMNS}) from stdin") as copy:
         for row in rows:
@@ -29,13 +32,18 @@ def publish_catalogue(hot: psycopg.Connection, warm: psycopg.Connection, night: 
     return len(rows)
 
 
-def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date) -> Iterator[tuple]:
-    quality = {
-        (source, name): overall
-        for source, name, overall in hot.execute(
-            "select distinct on (source, data_class) source, data_class, overall from quality.score order by 1, 2, night desc"
-        )
-    }
+Scores = Mapping[tuple[str, str], Decimal | None]
+
+
+def _newest_scores(hot: psycopg.Connection) -> Scores:
+    """(source, data class) and (marts, mart) -> overall score."""
+    rows = hot.execute(
+        "select distinct on (source, data_class) source, data_class, overall from quality.score order by 1, 2, night desc"
+    ).fetchall()
+    return {(source, name): overall for source, name, overall in rows}
+
+
+def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date, quality: Scores) -> Iterator[tuple]:
     found = hot.execute(
         """select r.source, r.dataset, r.data_class, r.tier, count(*), min(r.event_year), max(coalesce(r.event_year, extract(year from r.received_month)::int)),
                   max(f.last_read)
@@ -50,7 +58,9 @@ def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date) ->
         )  # fmt: skip
 
 
-def _marts(warm: psycopg.Connection, retention: Retention, night: date, settings: Settings) -> Iterator[tuple]:
+def _marts(
+    warm: psycopg.Connection, retention: Retention, night: date, settings: Settings, quality: Scores
+) -> Iterator[tuple]:
     parents = _parents(settings)
     rows = warm.execute(
         """select p.relation, p.rows, v.made_at::date, (
@@ -63,7 +73,7 @@ def _marts(warm: psycopg.Connection, retention: Retention, night: date, settings
         rule = retention.rule("patient_data" if schema == "clinical" or table == "membership" else _MART_CLASS)
         yield (
             relation, "warm", rule.data_class, rule.owner, rule.classification if schema == "clinical" else "confidential", "warm",
-            count, None, None, None, parents.get(relation), None, read, night,
+            count, None, None, None, parents.get(relation), quality.get((MARTS, relation)), read, night,
         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Checks between build and publication: what sources say of one and the same person, and the marts themselves.
 
 Like the catalogue on deliveries it tells and decides nothing. What could not be counted is an error among the results and
-makes the night amber. Sources that delivered tonight get their scores anew, with agreement in their accuracy.
+makes the night amber. Sources that delivered tonight get their scores anew, with agreement in their accuracy; marts get theirs.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def assess_marts(night: date, settings: Settings | None = None) -> list[Result]:
         ]
         for source in delivered:
             scores.score_source(books, night, source)
+        scores.score_marts(
+            books, night, marts.SOURCE, {mart.subject.name: mart.relation for mart in marts.read_marts()}
+        )
         counts = Counter(each.status for each in results)
         progress.count(checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR])
         return results
@@ -71,5 +74,7 @@ def _keep(books: psycopg.Connection, source: str, night: date, stage: str, found
 
 
 def _delivered(books: psycopg.Connection, night: date) -> list[str]:
-    rows = books.execute("select distinct source from quality.score where night = %s order by 1", [night])
+    rows = books.execute(
+        "select distinct source from quality.score where night = %s and source <> %s order by 1", [night, marts.SOURCE]
+    )
     return [source for (source,) in rows.fetchall()]
