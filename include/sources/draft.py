@@ -127,8 +127,8 @@ def _table(stem: str, group: list[FileProfile], names: set[str]) -> TableDraft:
     for more in others:
         for column, other in zip(columns, more, strict=True):
             column.join(other)
-    taken: set[str] = set()
-    proposed = tuple(propose(column, column_name(column.header, taken)) for column in columns)
+    name, taken = column_name(stem, names)[:30].strip("_"), set()
+    proposed = tuple(propose(column, column_name(column.header, taken), name) for column in columns)
     keys = [
         (column.not_told_apart, at)
         for at, (column, each) in enumerate(zip(columns, proposed, strict=True))
@@ -136,7 +136,7 @@ def _table(stem: str, group: list[FileProfile], names: set[str]) -> TableDraft:
     ]
     lost, key = min(keys, default=(0, None))
     return TableDraft(
-        name=column_name(stem, names)[:30].strip("_"),
+        name=name,
         pattern=group[0].path.name if len(group) == 1 else f"{stem}*{''.join(group[0].path.suffixes)}",
         columns=proposed,
         rows=sum(each.rows for each in group),

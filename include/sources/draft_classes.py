@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -55,8 +55,12 @@ def words() -> Mapping[str, Any]:
 
 
 def cut(header: str) -> list[str]:
-    """The words of a column's name, in small letters: 'PatLastName' -> pat, last, name."""
-    return [part.lower() for part in _CUTS.findall(header)]
+    """The words of a column's name, in small letters: 'PatLastName' -> pat, last, name; 'PATIENTID' -> patient, id."""
+    return [word for part in _CUTS.findall(header) for word in _without_id(part.lower())]
+
+
+def _without_id(word: str) -> list[str]:
+    return [word[:-2], "id"] if word.endswith("id") and word[:-2] in _flat(words()["ids"]) else [word]
 
 
 def column_name(header: str, taken: set[str]) -> str:
@@ -91,8 +95,8 @@ def _flat(said: Any) -> list[str]:
     return [str(word) for word in said] if isinstance(said, list) else []
 
 
-def propose(column: ColumnProfile, name: str) -> Proposal:
-    """The proposal for one column."""
+def propose(column: ColumnProfile, name: str, table: str) -> Proposal:
+    """The proposal for one column of a table."""
     parts, header = cut(column.header), column.header.strip()
 
     def told(data_class: str, why: str, **more: Any) -> Proposal:
@@ -100,7 +104,7 @@ def propose(column: ColumnProfile, name: str) -> Proposal:
         return Proposal(name, header, **{"type": "text", "data_class": data_class, "why": why} | required | more)
 
     match = next((each for each, names in words()["match"].items() if _fits(parts, names)), None)
-    owner = _id_of(parts)
+    owner = _id_of(parts, table)
     if _fits(parts, words()["social_security"]):
         return told(DIRECT, "a social security number", match="identifier")
     if owner and not column.with_blanks:
@@ -166,8 +170,19 @@ def _fits(parts: Sequence[str], names: Sequence[str]) -> bool:
     return not joined.isdisjoint(names)
 
 
-def _id_of(parts: Sequence[str]) -> str | None:
-    """The resource type whose id a name says it is, None where it says none."""
+def _id_of(parts: Sequence[str], table: str) -> str | None:
+    """The resource type whose id a name says it is: 'visit_id', 'id' in table visits, 'patient'. None where it says none."""
+    if parts == ["id"]:
+        return _owner(
+            singular
+            for word in table.split("_")
+            for singular in (word, word.removesuffix("s"), word.removesuffix("ies") + "y")
+        )
     if parts and parts[-1] in words()["id_words"]:
-        return next((kind for kind, names in words()["ids"].items() if _fits(parts[:-1], names)), None)
-    return None
+        return _owner(parts[:-1])
+    return _owner(parts) if parts in (["patient"], ["encounter"]) else None
+
+
+def _owner(named: Iterable[str]) -> str | None:
+    named = list(named)
+    return next((kind for kind, names in words()["ids"].items() if _fits(named, names)), None)

@@ -163,6 +163,14 @@ def test_encoding_and_delimiter_are_those_of_the_files(tmp_path):
     assert drafted(tmp_path).encoding == "utf-8", "one damaged line makes no other encoding"
 
 
+def test_ids_are_known_however_an_export_writes_them(tmp_path):
+    rows = "".join(f"{number:08x},{number % 9:08x},{number % 7:08x}\n" for number in range(300))
+    (tmp_path / "encounters.csv").write_text("Id,PATIENT,PROVIDERID\n" + rows)
+    (table,) = drafted(tmp_path).tables
+    assert [column.of for column in table.columns] == ["Encounter", "Patient", "Practitioner"]
+    assert (table.key, table.person) == (("id",), "patient")
+
+
 def test_files_that_differ_in_a_date_are_one_table_whose_ids_are_compared_over_all(tmp_path):
     for day in ("20261121", "20261122"):
         (tmp_path / f"patients_{day}.csv").write_text(PATIENTS)
