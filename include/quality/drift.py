@@ -31,6 +31,7 @@ VOLUME, NULLS, MIX, NUMBERS, SCHEMA, ARRIVAL = (
 # The least scatter that is believed, on each signal's scale: identical nights must not make any change an alarm.
 _LEAST_SCATTER = {VOLUME: 0.02, NULLS: 0.05, MIX: 0.05, NUMBERS: 0.01, SCHEMA: 0.01, ARRIVAL: 0.1}
 _ONE_SIDED = (MIX, SCHEMA)
+_FURTHEST = 3.0  # scatters
 _LEAST_SHARE = 0.005  # smaller shares of nulls are taken for none
 
 
@@ -97,7 +98,9 @@ def _predict(
     for day, value in nights:
         by_weekday.setdefault(day.weekday(), []).append(value)
     same = by_weekday.get(night.weekday(), [])
-    if len(same) >= 2 and len(nights) - len(by_weekday) >= 7:
+    if len(same) < 2:
+        return None  # a first Sunday would be an alarm among nights of the week
+    if len(nights) - len(by_weekday) >= 7:
         groups = [*by_weekday.values()]
         expected, behind = fmean(same), len(same)
     else:
@@ -120,6 +123,14 @@ def _finding(signal: Signal, expected: float, scatter: float, freedom: float, ni
     one_sided = signal.kind in _ONE_SIDED
     probability = float(t.sf(deviation, freedom) if one_sided else 2 * t.sf(abs(deviation), freedom))
     return Finding(signal, expected, deviation, probability, nights, probability < rate)
+
+
+def drawn_in(value: float, expected: float, deviation: float) -> float:
+    """A night that gave an alarm, as later ones are compared with it: no further than three scatters from what was expected.
+
+    Left out, each false alarm would narrow what is usual and so make the next; kept whole, one wild night would hide others.
+    """
+    return value if abs(deviation) <= _FURTHEST else expected + (value - expected) * _FURTHEST / abs(deviation)
 
 
 def distance(tonight: Mapping[str, float], usual: Mapping[str, float]) -> float:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import yaml
 
+from include.quality import profile
 from include.quality.catalogue import assess, thresholds
 from include.quality.gate import check_batch
 from include.quality.scores import score_source
@@ -160,17 +161,17 @@ def test_scores_use_the_checks_and_say_how_sure_and_how_changed(settings: Settin
 
 def test_a_source_that_halves_is_told_by_its_own_history(settings: Settings):
     source = f"north_{uuid4().hex[:8]}"
-    for back in range(12, -1, -1):
+    for back in range(14, -2, -1):
         night = NIGHT - timedelta(days=back)
         made = Documents(settings, source=source, night=night)
         made.patient("ann")
-        made.clean(200 + back % 3 if back else 60)
+        made.clean(200 + back % 3 if back > 0 else 60)
         with connect("loader", "hot", settings) as books:
             books.execute(
                 "insert into lifecycle.source_state (night, source, kind, required) values (%s, %s, 'fhir_bulk', false)",
                 [night, source],
             )
-        assess.assess_batches([made.load(number=back + 1)], settings)
+        assess.assess_batches([made.load(number=back + 2)], settings)
     with connect("checker", "hot", settings) as books:
         alarms = books.execute(
             "select night, signal from quality.drift where source = %s and is_alarm order by 1, 2", [source]
@@ -178,7 +179,12 @@ def test_a_source_that_halves_is_told_by_its_own_history(settings: Settings):
         (notes,) = books.execute(
             "select notes from lifecycle.source_state where source = %s and night = %s", [source, NIGHT]
         ).fetchone()
-    assert alarms == [(NIGHT, "Observation.rows")]
+        known = dict(profile._history(books, source, NIGHT + timedelta(days=1))["Observation.rows"])
+    assert known[NIGHT] > min(known[NIGHT - timedelta(days=back)] for back in range(1, 14)) - 0.1, "it is drawn in"
+    next_night = NIGHT + timedelta(days=1)
+    assert alarms == [(NIGHT, "Observation.rows"), (next_night, "Observation.rows")], (
+        "a night like the last one's alarm is no usual one"
+    )
     assert [note["text"] for note in notes if note["code"] == "drift"] == [
         "unlike its own last nights: Observation.rows"
     ]
