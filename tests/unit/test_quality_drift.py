@@ -154,8 +154,20 @@ def test_a_mix_of_codes_that_changed_lies_far_away():
         ([(NIGHT - timedelta(days=d), d != 3) for d in range(1, 8)], False),
         ([(NIGHT - timedelta(days=7 * w), True) for w in range(1, 4)], True),
         ([(NIGHT - timedelta(days=7 * w), w != 2) for w in range(1, 4)], False),
+        ([(NIGHT - timedelta(days=7 * w), w != 8) for w in range(1, 9)], False),
+        ([(NIGHT - timedelta(days=d), d != 14) for d in range(1, 57)], False),
         ([], False),
     ],
 )
 def test_a_source_is_late_only_where_it_always_brought_something(history, late):
     assert is_late(NIGHT, history) == late
+
+
+@pytest.mark.parametrize("usual", [0.7, 8 / 9, 0.97, 1.0])
+def test_a_source_that_comes_as_it_always_did_is_called_late_no_more_often_than_stated(usual):
+    random = numpy.random.default_rng(20267)
+    runs, late = 3_000, 0
+    for _ in range(runs):
+        brought = random.random(57) < usual
+        late += not brought[-1] and is_late(NIGHT, list(zip(nights(56), brought[:-1].tolist(), strict=True)))
+    assert late <= binom.ppf(0.99995, runs, (1 - usual) * usual**8)
