@@ -88,10 +88,28 @@ def test_a_night_is_judged_again_without_its_rows(settings: Settings, delivery: 
     }]}))  # fmt: skip
     lenient = thresholds.load_thresholds(policy)
     monkeypatch.setattr(assess, "load_thresholds", lambda: lenient)
+    strict_score = {each.data_class: each.dimensions for each in score_source_of(settings, delivery.source)}
     assert (delivery.source, name, "failed", "passed") in assess.rejudge(NIGHT, settings)
     assert results_of(settings, delivery.source)[name][:3] == ("passed", 32, 1)
+    kept = validity_kept(settings, delivery.source)
+    assert kept > float(strict_score["patient_data"]["validity"]), "the score moves with the threshold"
     monkeypatch.setattr(assess, "load_thresholds", lambda: thresholds.Thresholds())
     assert (delivery.source, name, "passed", "failed") in assess.rejudge(NIGHT, settings)
+    assert validity_kept(settings, delivery.source) == pytest.approx(float(strict_score["patient_data"]["validity"]))
+
+
+def score_source_of(settings: Settings, source: str) -> list:
+    with connect("checker", "hot", settings) as books:
+        return score_source(books, NIGHT, source)
+
+
+def validity_kept(settings: Settings, source: str) -> float:
+    with connect("checker", "hot", settings) as books:
+        row = books.execute(
+            "select validity from quality.score where (night, source, data_class) = (%s, %s, 'patient_data')",
+            [NIGHT, source],
+        ).fetchone()
+    return float(row[0])
 
 
 def test_failing_keys_are_tokens_that_only_the_privacy_officer_resolves_and_the_trail_says_so(

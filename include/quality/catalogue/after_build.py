@@ -20,6 +20,7 @@ from include.quality.catalogue.assess import keep_results
 from include.quality.catalogue.flat import Delivery
 from include.quality.catalogue.results import ERROR, FAILED, MART, PASSED, RESOLVED, Result
 from include.quality.catalogue.run import under_policy
+from include.quality.catalogue.thresholds import load_thresholds
 from include.settings import Settings
 from include.warehouse.connect import connect
 
@@ -42,11 +43,11 @@ def assess_marts(night: date, settings: Settings | None = None) -> list[Result]:
         ]
         for source in delivered:
             scores.score_source(books, night, source)
-        scores.score_marts(
-            books, night, marts.SOURCE, {mart.subject.name: mart.relation for mart in marts.read_marts()}
-        )
+        scores.score_marts(books, night, marts.SOURCE, marts.mart_of_subject())
         counts = Counter(each.status for each in results)
         progress.count(checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR])
+        if ended := load_thresholds().expired(night):
+            progress.count(thresholds_that_ended=len(ended))
         return results
 
 
