@@ -62,7 +62,10 @@ def fetch_counts(books: psycopg.Connection, night: date) -> dict[tuple[str, str]
 
 
 def fetch_estimates(marts: psycopg.Connection, measurement_year: int) -> list[Estimate]:
-    """Return the published differences of the measurement year, and of the influenza season that ended in it."""
+    """Return the published differences of the measurement year, and of the influenza season that ended in it; none where no night
+    was ever published."""
+    if marts.execute("select to_regclass('equity.disparities')").fetchone()[0] is None:
+        return []
     rows = marts.execute(
         """select measure_id, dimension, comparison_group, reference_group, estimate, lower_limit, upper_limit from equity.disparities
            where statistic = 'rate_difference' and period in (%s, %s)""",
