@@ -48,7 +48,9 @@ class Needles:
     """What to search for: normalised phrases; digit strings and single names with whose they are."""
 
     phrases: set[str] = field(default_factory=set)
-    digits: dict[str, tuple[UUID, ...]] = field(default_factory=dict)
+    digits: dict[str, UUID | list[UUID]] = field(
+        default_factory=dict
+    )  # nearly all have one owner, and there are millions
     bearers: dict[str, set[UUID]] = field(default_factory=dict)
     longest: int = 1
     first_words: set[str] = field(default_factory=set)
@@ -87,7 +89,11 @@ def _add_number(needles: Needles, number: str, person_key: UUID) -> None:
     if any(map(str.isalpha, number)):
         _add_phrase(needles, words_of(number), at_least_words=1)
     elif len(digits) >= SHORTEST_NUMBER:
-        needles.digits[digits] = (*needles.digits.get(digits, ()), person_key)
+        known = needles.digits.setdefault(digits, person_key)
+        if isinstance(known, list):
+            known.append(person_key)
+        elif known != person_key:
+            needles.digits[digits] = [known, person_key]
 
 
 def holds_identifier(text: str, needles: Needles) -> bool:
@@ -119,7 +125,11 @@ def is_bare_number(text: str) -> bool:
 def owners_of(number: str, needles: Needles) -> set[UUID]:
     """Everyone whose number this is. In a column of numbers the zeros at its head are gone."""
     written = {number.zfill(length) for length in range(len(number), LONGEST_NUMBER + 1)}
-    return {person for each in _with_and_without_country(written) for person in needles.digits.get(each, ())}
+    found: set[UUID] = set()
+    for each in _with_and_without_country(written):
+        owners = needles.digits.get(each, [])
+        found.update(owners if isinstance(owners, list) else [owners])
+    return found
 
 
 def _phrases(words: list[str], needles: Needles) -> Iterator[tuple[int, int, str]]:
