@@ -207,7 +207,6 @@ def nothing_that_airflow_kept_names_anybody(settings: Settings) -> None:
         "warm.governance.check_results",
         "keys.keys.",
         "object landing",
-        "object audit",
         "message of ",
     ):
         assert any(place.startswith(kept) for place in places), f"a night leaves {kept}, and it was not searched"
