@@ -89,7 +89,7 @@ def _profiles(files: Sequence[Path], say: Callable[[str], None]) -> tuple[list[F
 
     for number, path in enumerate(files, 1):
         try:
-            read = profile(path, _NULLS, count)
+            read = profile(path, _NULLS, _may_be_key, count)
             if not is_header(read.columns):
                 raise UnreadableError("its first line does not read as names of columns; give it one that does")
             found.append(read)
@@ -127,17 +127,17 @@ def _table(stem: str, group: list[FileProfile], names: set[str]) -> TableDraft:
     for more in others:
         for column, other in zip(columns, more, strict=True):
             column.join(other)
-    name, taken = column_name(stem, names)[:30].strip("_"), set()
+    name, taken = column_name(stem[:26], names), set()
     proposed = tuple(propose(column, column_name(column.header, taken), name) for column in columns)
     keys = [
         (column.not_told_apart, at)
         for at, (column, each) in enumerate(zip(columns, proposed, strict=True))
-        if column.not_told_apart is not None and _may_be_key(each, at)
+        if column.not_told_apart is not None and _tells_apart(column.header, each)
     ]
     lost, key = min(keys, default=(0, None))
     return TableDraft(
         name=name,
-        pattern=group[0].path.name if len(group) == 1 else f"{stem}*{''.join(group[0].path.suffixes)}",
+        pattern=group[0].path.name if len(group) == 1 else f"{stem}*{_ending(group[0].path)}",
         columns=proposed,
         rows=sum(each.rows for each in group),
         key=None if key is None else proposed[key].name,
@@ -148,16 +148,24 @@ def _table(stem: str, group: list[FileProfile], names: set[str]) -> TableDraft:
     )
 
 
+def _ending(path: Path) -> str:
+    """A file's ending as a pattern needs it: the reader matches packed files by their names without .gz as well."""
+    return Path(path.name.removesuffix(".gz")).suffix
+
+
+def _tells_apart(header: str, column: Proposal) -> bool:
+    """A first column that never repeats and is no id may be a name."""
+    return column.data_class == "source_id" or _may_be_key(header, at=1)
+
+
 def _key_note(lost: int, is_whole: bool) -> str:
     note = f"CHECK: {lost:,} rows lack it or repeat another's" if lost else "no two rows have the same"
     return note if is_whole else f"{note}, as far as a million rows tell"
 
 
-def _may_be_key(column: Proposal, at: int) -> bool:
-    """An id, or the first column where its name says that it is one."""
-    return column.data_class == "source_id" or (
-        at == 0 and cut(column.header)[-1:] in ([word] for word in words()["id_words"])
-    )
+def _may_be_key(header: str, at: int) -> bool:
+    """Whether a name says that the column is an id; the first one is asked in any case."""
+    return at == 0 or bool(set(cut(header)[-1:]) & set(words()["id_words"]))
 
 
 def _event(columns: Sequence[Proposal]) -> str | None:

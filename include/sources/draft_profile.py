@@ -9,7 +9,7 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -50,7 +50,7 @@ READINGS: tuple[Reading, ...] = tuple((kind, layout) for kind, layouts in _LAYOU
 @dataclass
 class ColumnProfile:
     """One column over all its cells. ``misses``: (type, layout) -> how many cells cannot be read as that; what too many
-    cannot is gone from it. ``repeats``: cells met before, None where they were too many to be an id's."""
+    cannot is gone from it. ``repeats``: cells met before, None where they were too many to be an id's or nobody asks."""
 
     header: str
     cells: int = 0
@@ -188,8 +188,13 @@ class UnreadableError(Exception):
     """A file of which nothing can be proposed; the text says why and quotes nothing."""
 
 
-def profile(path: Path, nulls: frozenset[str], progress=lambda rows: None) -> FileProfile:
-    """Read a whole file. Raises UnreadableError, BrokenContainerError, OSError."""
+def profile(
+    path: Path, nulls: frozenset[str], may_be_key: Callable[[str, int], bool], progress: Callable[[int], None]
+) -> FileProfile:
+    """Read a whole file. ``may_be_key`` says of a header and its place whether repeats are looked for, ``progress`` gets rows.
+
+    Raises UnreadableError, BrokenContainerError, OSError.
+    """
     encoding = _encoding(path)
     delimiter = _delimiter(path, encoding)
     with path.open("rb") as stream:
@@ -200,7 +205,10 @@ def profile(path: Path, nulls: frozenset[str], progress=lambda rows: None) -> Fi
             refused = sum(record.__class__ is not tuple for record in batch)
             if found is None and rows:
                 header = rows.pop(0)
-                found = FileProfile(path, encoding, delimiter, [ColumnProfile(cell) for cell in header])
+                columns = [
+                    ColumnProfile(cell, repeats=0 if may_be_key(cell, at) else None) for at, cell in enumerate(header)
+                ]
+                found = FileProfile(path, encoding, delimiter, columns)
             if found is None:
                 continue
             found.refused += refused
