@@ -186,6 +186,11 @@ convert: $(STAMP) ## what a source would load, as files, touching no database: K
 	@$(PY) -m include.sources.convert --kind "$(KIND)" --in "$(IN)" --out "$(OUT)" $(if $(CONTRACT),--contract "$(CONTRACT)") \
 		$(if $(TIMEZONE),--timezone "$(TIMEZONE)") $(if $(SOURCE),--source "$(SOURCE)") $(if $(SET),--set "$(SET)")
 
+.PHONY: contract
+contract: $(STAMP) ## a draft of a contract from CSV files, what is not surely clinical sealed, no cell quoted: IN=folder [OUT=contract.yml]
+	@: $(call need,IN,make contract IN=extracts/south OUT=south.yml)
+	@$(PY) -m include.sources.draft --in "$(IN)" $(if $(OUT),--out "$(OUT)")
+
 ##@ Keep
 
 .PHONY: access-review

@@ -125,5 +125,11 @@ def _moments(moments: Sequence[int | None]) -> bytes | Iterable[bytes]:
 
 
 def _unfit(paths: Sequence[str]) -> bytes:
-    """The elements of the resource itself in which something did not fit."""
-    return text_array(sorted({path.split(".")[1] for path in paths})) if paths else _NULL
+    """The elements of the resource itself in which something did not fit; where it is a code of a public system, that system too:
+    ``code`` and ``code=http://hl7.org/fhir/sid/icd-10-cm``."""
+    if not paths:
+        return _NULL
+    told = ((path.split(".")[1], path.partition("=")[2]) for path in paths)
+    return text_array(
+        sorted({name for element, system in told for name in (element, system and f"{element}={system}") if name})
+    )

@@ -2,7 +2,8 @@
 
 Numbers, contacts, street addresses and full names are searched anywhere. A single name is searched only in
 rows about the person who bears it ("Ray" is also an X-ray), and there only in values that few people share
-("White" is also a race). In free text a name that is also a word counts only where it is written as a name ("Long was seen",
+("White" is also a race). A value that is nothing but a number may be a code or a result: as long as a social security
+number it counts wherever few people share it, shorter only in rows about the person whose number it is. In free text a name that is also a word counts only where it is written as a name ("Long was seen",
 not "a long time"). Nothing that is found is ever quoted: findings are columns and counts.
 """
 
@@ -19,12 +20,15 @@ from include.privacy.text.vocabulary import TERM_AFTER
 
 # Shorter numbers are also doses, years and counts.
 SHORTEST_NUMBER = 6
+SHORTEST_TELLING_NUMBER = 9  # digits of a social security number; drugs have codes of six, platelets are counted in six
+LONGEST_NUMBER = 15  # digits; a double tells no more of them apart
 SHORTEST_NAME = 3
 LONGEST_NEEDLE_IN_WORDS = 8
 WORDS_OF_FREE_TEXT = 20  # a longer value is a text, and in a text words are words
 _WORDS = re.compile(r"[^\W_]+")
 # Not inside a word: a hash is full of digits.
 _DIGIT_RUN = re.compile(r"(?<![0-9A-Za-z])\d(?:[\s().+-]{0,2}\d){5,}(?![0-9A-Za-z])")
+_BARE_NUMBER = re.compile(rf"\d{{{SHORTEST_NUMBER},}}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -41,10 +45,12 @@ class Identifiers:
 
 @dataclass(slots=True)
 class Needles:
-    """What to search for: normalised phrases and digit strings, and single names by the word itself."""
+    """What to search for: normalised phrases; digit strings and single names with whose they are."""
 
     phrases: set[str] = field(default_factory=set)
-    digits: set[str] = field(default_factory=set)
+    digits: dict[str, UUID | list[UUID]] = field(
+        default_factory=dict
+    )  # nearly all have one owner, and there are millions
     bearers: dict[str, set[UUID]] = field(default_factory=dict)
     longest: int = 1
     first_words: set[str] = field(default_factory=set)
@@ -63,7 +69,7 @@ def collect_needles(people: Iterable[Identifiers]) -> Needles:
         for text in (*person.full_names, *person.texts):
             _add_phrase(needles, words_of(text), at_least_words=2)
         for number in person.numbers:
-            _add_number(needles, number)
+            _add_number(needles, number, person.person_key)
         for name in person.single_names:
             for word in words_of(name):
                 if len(word) >= SHORTEST_NAME:
@@ -78,17 +84,21 @@ def _add_phrase(needles: Needles, words: list[str], *, at_least_words: int) -> N
         needles.longest = max(needles.longest, len(words))
 
 
-def _add_number(needles: Needles, number: str) -> None:
+def _add_number(needles: Needles, number: str, person_key: UUID) -> None:
     digits = "".join(filter(str.isdigit, number))
     if any(map(str.isalpha, number)):
         _add_phrase(needles, words_of(number), at_least_words=1)
     elif len(digits) >= SHORTEST_NUMBER:
-        needles.digits.add(digits)
+        known = needles.digits.setdefault(digits, person_key)
+        if isinstance(known, list):
+            known.append(person_key)
+        elif known != person_key:
+            needles.digits[digits] = [known, person_key]
 
 
 def holds_identifier(text: str, needles: Needles) -> bool:
     """True where a number, contact, address or full name of anyone stands in the text."""
-    if not _UUID.fullmatch(text) and _digits_in(text) & needles.digits:
+    if not _UUID.fullmatch(text) and not _digits_in(text).isdisjoint(needles.digits):
         return True
     words = words_of(text)
     written = _as_written(text) if len(words) > WORDS_OF_FREE_TEXT else None
@@ -99,9 +109,27 @@ def holds_identifier(text: str, needles: Needles) -> bool:
 
 
 def _digits_in(text: str) -> set[str]:
-    found = {"".join(filter(str.isdigit, run)) for run in _DIGIT_RUN.findall(text)}
-    # A North American number with its country code.
-    return found | {digits[1:] for digits in found if len(digits) == 11 and digits[0] == "1"}
+    return _with_and_without_country({"".join(filter(str.isdigit, run)) for run in _DIGIT_RUN.findall(text)})
+
+
+def _with_and_without_country(numbers: set[str]) -> set[str]:
+    """North American telephone numbers also without the 1 of their country."""
+    return numbers | {digits[1:] for digits in numbers if len(digits) == 11 and digits[0] == "1"}
+
+
+def is_bare_number(text: str) -> bool:
+    """Whether a value is nothing but a number, long enough to be somebody's."""
+    return _BARE_NUMBER.fullmatch(text) is not None
+
+
+def owners_of(number: str, needles: Needles) -> set[UUID]:
+    """Everyone whose number this is. In a column of numbers the zeros at its head are gone."""
+    written = {number.zfill(length) for length in range(len(number), LONGEST_NUMBER + 1)}
+    found: set[UUID] = set()
+    for each in _with_and_without_country(written):
+        owners = needles.digits.get(each, [])
+        found.update(owners if isinstance(owners, list) else [owners])
+    return found
 
 
 def _phrases(words: list[str], needles: Needles) -> Iterator[tuple[int, int, str]]:

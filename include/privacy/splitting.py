@@ -3,7 +3,7 @@
 A splitter is a function ``(value, misfits) -> (clear, sealed)``; either side is ``NOTHING`` where it gets nothing. The
 two sides merge back into the value (see ``sealing.merge``). Objects that keep nothing are sealed whole; within an array
 they leave ``{}`` behind, so that items keep their places. The path of every value that does not fit its type is added
-to ``misfits``: a path of the policy, never a value.
+to ``misfits``: a path of the policy, never a value; a code's with the public system whose code it is not, as ``….code=system``.
 
 Values come from a parser that leaves numbers with a fraction as their own digits (``msgspec.Raw``).
 """
@@ -204,11 +204,15 @@ class Splitters:
             if has_code:
                 clear["code"] = value["code"]
             else:
-                misfits.append(f"{path}.code")
+                misfits.append(f"{path}.code={system}" if self._is_public(system) else f"{path}.code")
                 sealed["code"] = value["code"]
         if "display" in value:
             is_shown = shows and has_code and public_display(value["display"])
             (clear if is_shown else sealed)["display"] = value["display"]
+
+    def _is_public(self, system: object) -> bool:
+        """Whether everybody knows the system by its address, so that a misfit may name it."""
+        return type(system) is str and system in self._policy.codes["public_systems"]
 
     def _coding(self, path: str) -> Splitter:
         def split_one(value: dict, misfits: list[str]) -> tuple[object, object]:

@@ -213,7 +213,10 @@ class DocumentColumns:
         return sql.SQL("coalesce({})").format(sql.SQL(", ").join(self._path(path, "text") for path in column.paths))
 
     def _unfit(self, column: Column) -> sql.Composable | None:
-        """Whether one of the column's elements was sealed as unfit. Text is asked only where it is the whole element."""
+        """Whether one of the column's elements was sealed as unfit. Text is asked only where it is the whole element, or says
+        what its value is called then."""
+        if column.unfit:
+            return sql.SQL("i.unfit && array[{}]").format(sql.Literal(column.unfit)) if self._tells_unfit else None
         matches = [_ELEMENT.match(path) for path in column.paths]
         whole = all(match and match.end() == len(path) for match, path in zip(matches, column.paths, strict=True))
         if not self._tells_unfit or not matches or not all(matches) or (column.type == "text" and not whole):

@@ -31,6 +31,8 @@ VOLUME, NULLS, MIX, NUMBERS, SCHEMA, ARRIVAL = (
 # The least scatter that is believed, on each signal's scale: identical nights must not make any change an alarm.
 _LEAST_SCATTER = {VOLUME: 0.02, NULLS: 0.05, MIX: 0.05, NUMBERS: 0.01, SCHEMA: 0.01, ARRIVAL: 0.1}
 _ONE_SIDED = (MIX, SCHEMA)
+_WEEKS = 8
+_FURTHEST = 3.0  # scatters
 _LEAST_SHARE = 0.005  # smaller shares of nulls are taken for none
 
 
@@ -97,7 +99,9 @@ def _predict(
     for day, value in nights:
         by_weekday.setdefault(day.weekday(), []).append(value)
     same = by_weekday.get(night.weekday(), [])
-    if len(same) >= 2 and len(nights) - len(by_weekday) >= 7:
+    if len(same) < 2:
+        return None  # a first Sunday would be an alarm among nights of the week
+    if len(nights) - len(by_weekday) >= 7:
         groups = [*by_weekday.values()]
         expected, behind = fmean(same), len(same)
     else:
@@ -122,6 +126,14 @@ def _finding(signal: Signal, expected: float, scatter: float, freedom: float, ni
     return Finding(signal, expected, deviation, probability, nights, probability < rate)
 
 
+def drawn_in(value: float, expected: float, deviation: float) -> float:
+    """A night that gave an alarm, as later ones are compared with it: no further than three scatters from what was expected.
+
+    Left out, each false alarm would narrow what is usual and so make the next; kept whole, one wild night would hide others.
+    """
+    return value if abs(deviation) <= _FURTHEST else expected + (value - expected) * _FURTHEST / abs(deviation)
+
+
 def distance(tonight: Mapping[str, float], usual: Mapping[str, float]) -> float:
     """Distance between two mixes of categories, 0 (equal) to 1 (nothing in common): square root of the Jensen-Shannon
     divergence to base 2 (Endres and Schindelin 2003)."""
@@ -140,9 +152,13 @@ def _shares(counts: Mapping[str, float]) -> dict[str, float]:
 
 
 def is_late(night: date, history: Sequence[tuple[date, bool]]) -> bool:
-    """Whether a source that brings nothing new tonight usually does: on this weekday the last three times and more, or on
-    each of the last seven nights. ``history``: (night, brought something new), in any order."""
+    """Whether a source that brings nothing new tonight always does: on this weekday, every time of the eight weeks before and
+    three times at least; before that can be told, on each of the last seven nights. ``history``: (night, brought something new).
+
+    A source that brings something on a share q of its nights is called late on (1 - q) q^8 of them at most, once eight weeks are
+    known: one night in 23 at worst (q = 8/9), none where it never fails.
+    """
     earlier = sorted(((day, brought) for day, brought in history if day < night), reverse=True)
-    same = [brought for day, brought in earlier if day.weekday() == night.weekday()][:4]
+    same = [brought for day, brought in earlier if day.weekday() == night.weekday()][:_WEEKS]
     last = [brought for _, brought in earlier[:7]]
-    return (len(same) >= 3 and all(same)) or (len(last) == 7 and all(last))
+    return all(same) if len(same) >= 3 else len(last) == 7 and all(last)

@@ -34,7 +34,7 @@ METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "plumbline_source_age_days": ("Age of a source's delivery in days", ("source",)),
     "plumbline_batches_held_back": ("Batches held back as a whole, of any night", ("source",)),
     "plumbline_quality_score": (
-        "Score from 0 to 1; overall is a dimension here",
+        "Score from 0 to 1; overall is a dimension here. Of source marts, data_class is the mart",
         ("source", "data_class", "dimension"),
     ),
     "plumbline_checks": (

@@ -21,6 +21,7 @@ from include.quality.drift import (
     Signal,
     compare,
     distance,
+    drawn_in,
     scaled,
 )
 from include.quality.policy import load_quality_policy
@@ -150,18 +151,19 @@ def _arrival(books: psycopg.Connection, source: str, night: date) -> Iterator[Si
 
 
 def _history(books: psycopg.Connection, source: str, night: date) -> dict[str, list[tuple[date, float]]]:
-    """Signal -> its earlier nights. A night that gave an alarm for it is left out: it would widen what is taken for usual."""
+    """Signal -> its earlier nights; one that gave an alarm for it is drawn in towards what was expected."""
     look_back = load_quality_policy().drift.nights_compared
     rows = books.execute(
-        """select p.signal, p.night, p.value from quality.profile p
+        """select p.signal, p.night, p.value, d.expected, d.deviation from quality.profile p
            left join quality.drift d on (d.night, d.source, d.signal) = (p.night, p.source, p.signal) and d.is_alarm
-           where p.source = %s and p.night < %s and p.night >= %s::date - %s and p.value is not null and d.signal is null
+           where p.source = %s and p.night < %s and p.night >= %s::date - %s and p.value is not null
            order by p.signal, p.night""",
         [source, night, night, look_back],
     ).fetchall()
     found: dict[str, list[tuple[date, float]]] = {}
-    for signal, day, value in rows:
-        found.setdefault(signal, []).append((day, value))
+    for signal, day, value, expected, deviation in rows:
+        usual = value if deviation is None else drawn_in(value, expected, deviation)
+        found.setdefault(signal, []).append((day, usual))
     return found
 
 

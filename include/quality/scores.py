@@ -166,7 +166,30 @@ def score_source(books: psycopg.Connection, night: date, source: str) -> list[Sc
     state = books.execute(
         "select age_days, max_age_days from lifecycle.source_state where night = %s and source = %s", [night, source]
     ).fetchone()
-    scores = _scores(counts, timeliness(*state) if state else None, _references(books, night, source))
+    return _keep(
+        books, night, source, _scores(counts, timeliness(*state) if state else None, _references(books, night, source))
+    )
+
+
+def score_marts(books: psycopg.Connection, night: date, source: str, mart_of: Mapping[str, str]) -> list[Score]:
+    """Score every mart from the catalogue's checks of it, in the place of a data class of ``source``. ``mart_of``: subject of
+    checks -> mart. Nobody promises a mart's age, so that timeliness is the sources' alone."""
+    rows = books.execute(
+        """select subject, dimension, check_name, sum(tested)::bigint, sum(greatest(0, failed - floor(threshold * tested)))::bigint
+           from quality.check_result
+           where night = %s and source = %s and stage = 'mart' and status in ('passed', 'failed') and subject = any(%s)
+           group by 1, 2, 3""",
+        [night, source, list(mart_of)],
+    ).fetchall()
+    counts = [(mart_of[subject], dimension, tested, failed) for subject, dimension, _, tested, failed in rows]
+    references = _by_reference(
+        (mart_of[subject], check, tested) for subject, dimension, check, tested, _ in rows if dimension == "accuracy"
+    )
+    return _keep(books, night, source, _scores(counts, None, references))
+
+
+def _keep(books: psycopg.Connection, night: date, source: str, scores: list[Score]) -> list[Score]:
+    """Write the scores in the place of those that were there."""
     books.execute("delete from quality.score where night = %s and source = %s", [night, source])
     for each in scores:
         _write(books, night, source, each)
@@ -191,6 +214,11 @@ def _references(books: psycopg.Connection, night: date, source: str) -> dict[str
              and data_class is not null group by 1, 2""",
         [night, source],
     ).fetchall()
+    return _by_reference(rows)
+
+
+def _by_reference(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+    """Data class or mart -> reference -> how often, from (data class or mart, check, how often)."""
     found: dict[str, dict[str, int]] = {}
     for data_class, check, tested in rows:
         of_class, name = found.setdefault(data_class, {}), _REFERENCES.get(check, "checks of one's own")

@@ -41,7 +41,7 @@ DERIVED_TYPES = {
 _OF_A_RANGE = ("value_possible", "unit_known")
 ROW_COLUMNS = ("person_token", "event_at", "last_updated", "match_tokens", "unfit")
 _SUITE_WORDS = {"owner", "resource_type", "entity", "uses", "columns", "rules"}
-_COLUMN_WORDS = {"type", "path", "field", "row", "derive", "of", "unless", "against"}
+_COLUMN_WORDS = {"type", "path", "field", "row", "derive", "of", "unless", "against", "unfit"}
 ANY_OTHER = "any other"
 
 
@@ -50,7 +50,8 @@ class Column:
     """Where a checked column comes from: a JSON path, a mapped field, a column of the row, or a derivation.
 
     ``unless``: null where another column has one of these values. ``against``: the moment that a ``last_moment`` will be
-    compared with; a day against a time lasts half a day longer, since the zone of the day is not told.
+    compared with; a day against a time lasts half a day longer, since the zone of the day is not told. ``unfit``: what the intake
+    calls the value of a text that it sealed because it does not fit (``element=system`` for a code of a public system).
     """
 
     name: str
@@ -62,6 +63,7 @@ class Column:
     of: tuple[str, ...] = ()
     unless: tuple[str, tuple[str, ...]] | None = None
     against: str | None = None
+    unfit: str | None = None
 
     @property
     def sql_type(self) -> str:
@@ -186,6 +188,7 @@ def read_columns(suite: str, said: Mapping[str, Any], problems: list[str]) -> It
             of=tuple(words.get("of") or ()),
             unless=next(((column, tuple(values)) for column, values in unless.items()), None) if unless else None,
             against=words.get("against"),
+            unfit=words.get("unfit"),
         )
 
 
@@ -206,6 +209,8 @@ def _column_problems(name: str, words: Any) -> Iterator[str]:
         yield f"type is one of {', '.join(SQL_TYPES)}"
     if not {"path", "field", "row"} & set(words):
         yield "says none of path, field, row, derive"
+    if "unfit" in words and (words.get("type") != "text" or "path" not in words):
+        yield "unfit belongs to a text with a path"
     if "row" in words and words["row"] not in ROW_COLUMNS:
         yield f"row is one of {', '.join(ROW_COLUMNS)}"
 

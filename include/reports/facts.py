@@ -85,7 +85,7 @@ ANONYMITY = {
 _QUERIES = {
     "score_history": """
         select source, data_class, night, overall, overall_low, overall_high, change from governance.quality_scores
-        where night <= %(night)s and night > %(night)s::date - 28 order by source, data_class, night""",
+        where source <> 'marts' and night <= %(night)s and night > %(night)s::date - 28 order by source, data_class, night""",
     "checks_failed": """
         select * from (
             select source, stage, instance, status, dimension, failed, tested, threshold, error_code, failed::numeric / nullif(tested, 0) as share,
@@ -142,7 +142,7 @@ _QUERIES = {
         from governance.batches b left join governance.gate_results g using (batch_id)
         where b.night = %(night)s group by b.batch_id, b.source, b.dataset, b.quality_share, b.state, b.held_reason
         order by b.source, b.dataset""",
-    "scores": "select * from governance.quality_scores where night = %(night)s order by source, data_class",
+    "scores": "select * from governance.quality_scores where night = %(night)s order by source = 'marts', source, data_class",
     "marts": """
         select relation, version, night, rows, night = %(night)s as is_new from governance.published_version
         order by split_part(relation, '.', 1), relation""",

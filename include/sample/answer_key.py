@@ -52,7 +52,10 @@ class PlantedIdentifier:
 
 @dataclass
 class AnswerKey:
-    """Collects what was planted; lists that grow with the people go straight to files."""
+    """Collects what was planted; lists that grow with the people go straight to files.
+
+    `told_otherwise` says of a person which small source tells which trait otherwise than the north: (source, trait).
+    """
 
     folder: Path
     counts: dict[tuple[str, str], Counts] = field(default_factory=lambda: defaultdict(Counts))
@@ -61,6 +64,7 @@ class AnswerKey:
     facts: dict[str, Any] = field(default_factory=dict)
     hashes: dict[tuple[str, str], str] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
+    told_otherwise: dict[int, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     _lines: dict[str, Any] = field(default_factory=dict)
 
     def open(self) -> None:

@@ -98,7 +98,7 @@ FINDINGS = {
 # What the wards' results are called and measured in, by LOINC code.
 LOINC_RESULTS = {
     finding.loinc: (finding.display.partition(" [")[0], finding.unit)
-    for finding in (FINDINGS["creatinine"], FINDINGS["hemoglobin"])
+    for finding in (FINDINGS["creatinine"], FINDINGS["hemoglobin"], FINDINGS["heart_rate"])
 }
 UNMEASURED = ("2160-0", "718-7", "8302-2")  # no measure rests on them, so later nights may correct and delete them
 BLOOD_PRESSURE = ("85354-9", "Blood pressure panel with all children optional")

@@ -1,34 +1,16 @@
 """What a night left in the databases, fetched for scoring: refusals, counts, estimates, texts, links. Reads only."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from include.privacy.tokens import Tokeniser
 from include.sample.score import Estimate, Refusal
 from include.sources.database import ENDINGS
 
-HOT_SCHEMAS = (
-    "intake",
-    "raw",
-    "staging",
-    "intermediate",
-    "restricted",
-    "candidate_clinical",
-    "candidate_measures",
-    "candidate_equity",
-    "lifecycle",
-    "quality",
-    "audit",
-    "checks",
-    "live",
-)
-WARM_SCHEMAS = ("clinical", "measures", "equity", "governance")
-TEXT_TYPES = ("text", "character varying", "jsonb", "json", "ARRAY", "name", "tsvector")
 REASON_KINDS = {
     "is stale": "stale_source",
     "changed its shape": "drift",
@@ -80,7 +62,10 @@ def fetch_counts(books: psycopg.Connection, night: date) -> dict[tuple[str, str]
 
 
 def fetch_estimates(marts: psycopg.Connection, measurement_year: int) -> list[Estimate]:
-    """Return the published differences of the measurement year, and of the influenza season that ended in it."""
+    """Return the published differences of the measurement year, and of the influenza season that ended in it; none where no night
+    was ever published."""
+    if marts.execute("select to_regclass('equity.disparities')").fetchone()[0] is None:
+        return []
     rows = marts.execute(
         """select measure_id, dimension, comparison_group, reference_group, estimate, lower_limit, upper_limit from equity.disparities
            where statistic = 'rate_difference' and period in (%s, %s)""",
@@ -114,24 +99,6 @@ def fetch_links(books: psycopg.Connection) -> dict[str, list[str]]:
            group by 1 having count(*) > 1"""
     ).fetchall()
     return dict(rows)
-
-
-def iterate_texts(connection: psycopg.Connection, schemas: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yield (schema.table.column, value) of every distinct text and JSON value that the role may read; sealed columns are no text."""
-    columns = connection.execute(
-        """select table_schema, table_name, column_name from information_schema.columns c
-           join pg_catalog.pg_class r on r.oid = format('%%I.%%I', table_schema, table_name)::regclass
-           where table_schema = any(%s) and data_type = any(%s) and r.relkind in ('r', 'm', 'p', 'v') and not r.relispartition
-             and has_column_privilege(r.oid, column_name, 'select') order by 1, 2, 3""",
-        (list(schemas), list(TEXT_TYPES)),
-    ).fetchall()
-    for schema, table, column in columns:
-        query = sql.SQL("select distinct {column}::text from {table} where {column} is not null").format(
-            column=sql.Identifier(column), table=sql.Identifier(schema, table)
-        )
-        with connection.cursor(name="texts") as cursor:
-            for (value,) in cursor.execute(query):
-                yield f"{schema}.{table}.{column}", value
 
 
 def fetch_note_texts(books: psycopg.Connection, tokeniser: Tokeniser, notes: list[Mapping[str, Any]]) -> dict[str, str]:

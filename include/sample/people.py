@@ -15,6 +15,7 @@ KNOWN, UNKNOWN, DECLINED, ABSENT = 0, 1, 2, 3  # how the question about race and
 HISTORY_DAYS = 3 * 365
 NEWCOMERS = 60_000_000  # people numbers from here on arrive after the first night
 LINKED_BY_NUMBER, LINKED_BY_NAME = 1, 2  # how a person known to both hospitals can be recognised; 0: by both
+SAME_AS_SEX = 0  # a gender that says what the sex does
 OTHER_GENDER = 4  # whose sex the records do not tell in one of two words
 
 # origin: share, and the further categories some of its members also name

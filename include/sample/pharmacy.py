@@ -13,6 +13,7 @@ from include.sample.care import MEDICINE_CODES
 from include.sample.clock import naive
 from include.sample.codes import MEDICINES
 from include.sample.contract_words import LONGEST_TEXT
+from include.sample.contradictions import note_move
 from include.sample.fhir_defects import PLAUSIBILITY, STRUCTURAL
 from include.sample.telling import Telling, known_to_north, tell
 from include.sample.ward_messages import birth_of
@@ -102,6 +103,7 @@ def write_block(database: Database, block: Block) -> dict[int, tuple[str, str]]:
         number = f"C{number_of(block, at):08d}"
         database.add(CUSTOMERS, _customer(block, told, number))
         _plant(database.key, block, told, number)
+        note_move(database.key, SOURCE, block, told)
         for fill in fetched.get(at, ()):
             database.fills += 1
             database.add(FILLS, _fill(number, told, *fill, turn=database.fills))

@@ -6,6 +6,7 @@ from itertools import combinations
 from include.sample import names, ward
 from include.sample.answer_key import AnswerKey, PlantedIdentifier
 from include.sample.block import Block
+from include.sample.contradictions import note_person
 from include.sample.further_sources import Known
 from include.sample.people import LINKED_BY_NAME, LINKED_BY_NUMBER, NEWCOMERS, NORTH, OTHER_GENDER, SOUTH
 from include.sample.small_sources import registry_id
@@ -45,7 +46,9 @@ def write_identifiers(key: AnswerKey, block: Block, further: Mapping[int, Known]
                 known += [("family_name", who.south_family), ("full_name", f"{who.south_given} {who.south_family}")]
         for kind, value in known:
             key.add_identifier(PlantedIdentifier(person, kind, value, is_word=value.lower() in _WORDS))
-        key.add_person(_person_row(block, at, ids[at], (further or {}).get(at, Known({}, {}))))
+        row = _person_row(block, at, ids[at], (further or {}).get(at, Known({}, {})))
+        key.add_person(row)
+        note_person(key, row)
 
 
 def _person_row(block: Block, at: int, north_id: str, further: Known) -> dict:

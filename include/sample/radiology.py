@@ -10,8 +10,10 @@ from include.sample import names
 from include.sample.answer_key import QUARANTINED, AnswerKey, Defect, PlantedIdentifier
 from include.sample.block import Block
 from include.sample.codes import NORTH_MRN
+from include.sample.contradictions import BIRTH_DATE, SEX
 from include.sample.delivery import hash_file
 from include.sample.fhir_defects import PLAUSIBILITY, STRUCTURAL
+from include.sample.people import SAME_AS_SEX
 from include.sample.telling import Telling, known_to_north, tell
 from include.sample.ward_messages import birth_of
 
@@ -94,14 +96,31 @@ def number_of(block: Block, at: int) -> int:
 
 def _write_study(archive: Archive, block: Block, told: Telling, number: str, turn: int) -> None:
     """One or two instances of one study, and for some the first one again with another header."""
-    study = _uid(block, told.at, "study")
+    study, otherwise = _uid(block, told.at, "study"), _told_otherwise(archive.key, block, told)
     for instance in range(1 + turn % 2):
-        archive.add(_file(block, told, number, turn, instance), number, study)
+        archive.add(_file(block, told, number, turn, instance, **otherwise), number, study)
     _plant(archive.key, block, told, number, turn)
     if turn == 3:
         again = _file(block, told, number, turn, 0, StationName="REPLACED9")
         name = archive.add(again, number, study)
         archive.note("duplicate_id", STRUCTURAL, name, 2)
+
+
+def _told_otherwise(key: AnswerKey, block: Block, told: Telling) -> dict[str, str]:
+    """A slip of the practice's clerk, about some whom a number tells in spite of it: the other sex, or the next day for the birth.
+
+    The header is older than the north's record, so that the marts follow the north.
+    """
+    person = int(block.people.number[told.at])
+    if not told.has_number or int(block.people.gender[told.at]) != SAME_AS_SEX:
+        return {}
+    if told.change == "family":
+        key.told_otherwise[person].add((SOURCE, SEX))
+        return {"PatientSex": "M" if block.people.female[told.at] else "F"}
+    if told.change == "given":
+        key.told_otherwise[person].add((SOURCE, BIRTH_DATE))
+        return {"PatientBirthDate": str(block.people.birth[told.at] + 1).replace("-", "")}
+    return {}
 
 
 def _uid(block: Block, at: int, what: str) -> str:

@@ -13,7 +13,7 @@ from include.privacy.keyring import load_keyring
 from include.privacy.tokens import Tokeniser
 from include.sample import tables
 from include.sample.codes import NORTH_MRN
-from include.sample.counted import fetch_failed, recall_and_precision, score_counted
+from include.sample.counted import fetch_failed, recall_and_precision, score_counted, still_planted
 from include.sample.note_score import NoteScore, score_notes
 from include.sample.observed import (
     fetch_counts,
@@ -157,7 +157,8 @@ def score_night(key_folder: Path, night: date, settings: Settings | None = None)
     with connect(OWNER, "hot", settings) as books:
         refusals = fetch_refusals(books, night)
         defects, unplanted = score_defects(key["defects"], refusals)
-        counted = score_counted(key["defects"], fetch_failed(books, night))
+        earlier = still_planted(folder for folder in known if folder != key_folder)
+        counted = score_counted([*key["defects"], *earlier], fetch_failed(books, night))
         counts = score_counts(key["counts"], fetch_counts(books, night))
         groups = score_groups(key.get("true_rates", ()), fetch_groups(books, night.year))
         pairs = score_pairs(tokens_of(persons, tokeniser), map(frozenset, fetch_links(books).values()))

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from include.sample.artefacts import iterate_airflow, iterate_files
+from include.sample.artefacts import iterate_night
 from include.sample.exposure import IdentifierIndex, search_texts
-from include.sample.observed import HOT_SCHEMAS, WARM_SCHEMAS, iterate_texts
 from include.sample.score import read_rows
 from include.settings import Settings
-from include.warehouse.connect import OWNER, connect
 
 
 def index_of(key_folders: Iterable[Path]) -> IdentifierIndex:
@@ -22,13 +20,5 @@ def index_of(key_folders: Iterable[Path]) -> IdentifierIndex:
 
 
 def search_night(index: IdentifierIndex, settings: Settings) -> Counter[tuple[str, str]]:
-    """Return how often each kind of identifier stands in each place; empty where none is left in clear.
-
-    Hot is read as its owner, the marts as an analyst reads them, files and Airflow's tables as they are.
-    """
-    with connect(OWNER, "hot", settings) as books:
-        leaks = search_texts(iterate_texts(books, HOT_SCHEMAS), index)
-    with connect("analyst", "warm", settings) as marts:
-        leaks += search_texts(iterate_texts(marts, WARM_SCHEMAS), index)
-    leaks += search_texts(iterate_files(settings.home), index)
-    return leaks + search_texts(iterate_airflow(settings), index)
+    """Return how often each kind of identifier stands in each place; empty where none is left in clear."""
+    return search_texts(iterate_night(settings), index)

@@ -12,8 +12,11 @@ import numpy as np
 from include.sample import names
 from include.sample.answer_key import DUPLICATE, Defect, PlantedIdentifier
 from include.sample.block import Block
-from include.sample.codes import ACUTE
+from include.sample.codes import ACUTE, FINDINGS
+from include.sample.contradictions import note_move, note_values
 from include.sample.fhir_defects import OVER_LIMIT, PLAUSIBILITY, STRUCTURAL
+from include.sample.fhir_visits import BEDSIDE_DELAY
+from include.sample.north import SOURCE as NORTH
 from include.sample.people import NORTH as NORTH_BIT
 from include.sample.telling import tell
 from include.sample.visits import CHRONIC_REASON, INPATIENT
@@ -53,10 +56,13 @@ class _Case:
 def write_block(feed: Feed, block: Block) -> dict[int, dict[str, str]]:
     """Send the messages of some stays of a block; return under which numbers the feed knows whom (by position)."""
     known: dict[int, dict[str, str]] = {}
+    pulses = dict(zip(*(each.tolist() for each in block.findings.values["heart_rate"]), strict=True))
     for at, visit in _stays(block, min(max(FEWEST, len(block.people) // ONE_IN), MOST - feed.people)):
         turn = feed.people
         case = _case(block, at, visit, turn)
         known[at] = {SOURCE: case.patient.number} | _send_case(feed, case, turn)
+        _send_shared_reading(feed, case, turn, pulses[visit])
+        note_move(feed.key, SOURCE, block, case.patient.told)
         if turn == 0:
             _send_unreadable(feed, case)
         if FEWEST_FOR_GATE <= turn < FEWEST_FOR_GATE + len(_IMPLAUSIBLE):
@@ -222,6 +228,16 @@ def _send_results(feed: Feed, case: _Case, turn: int) -> None:
     for code, value in final.items():
         row = {"source": SOURCE, "of": "result", "patient": case.patient.number, "code": code, "at": at.isoformat()}
         feed.key.add_outcome(row | {"value": value})
+
+
+def _send_shared_reading(feed: Feed, case: _Case, turn: int, pulse: float) -> None:
+    """The pulse that the north tells as well, of the same minute; every fifth as somebody mistyped it."""
+    at = case.stay.start + BEDSIDE_DELAY.astype(timedelta)
+    is_mistyped = turn % 5 == 2
+    told = {FINDINGS["heart_rate"].loinc: pulse + 9 if is_mistyped else pulse}
+    feed.send(RESULTS, results(case.patient, f"8{case.stay.number[2:]}", at, feed.next_control_id(), told))
+    if is_mistyped:
+        note_values(feed.key, (SOURCE, NORTH))
 
 
 def _plant(feed: Feed, case: _Case) -> None:

@@ -37,6 +37,7 @@ from include.sources.declared import Complaints, read_yaml
 MAX_RECORD_BYTES = 16 << 20
 MAX_TABLE_NAME = 54  # 'source__table'; partitions add nine characters, and Postgres takes 63
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_TAKEN = {"marts"}
 _COMMON = {"name", "kind", "path", "required", "max_age_days", "timezone", "files", "delivered_at", "max_record_bytes"}
 
 
@@ -155,6 +156,8 @@ def _read_entry(entry: Any, number: int, folder: Path, complaints: Complaints) -
         )
         return None
     where, before = f"source {name}", len(complaints.found)
+    if name in _TAKEN:
+        complaints.add(f"{where}: results and scores of the marts stand under that name; choose another")
     kind = entry.get("kind")
     if kind not in kinds():
         complaints.choice(f"{where}: kind", kind, tuple(kinds()))

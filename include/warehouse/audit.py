@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 
 import psycopg
-from psycopg import sql
 
 from include.errors import PlumblineError
 from include.nights import current_attempt, step
 from include.privacy.anonymity import broken_thresholds, measure_anonymity
-from include.privacy.leak_scan import Needles, bearers_of, collect_needles, holds_identifier, names_in
+from include.privacy.leak_scan import Needles, collect_needles
 from include.settings import Settings
 from include.warehouse.build import CANDIDATES
 from include.warehouse.connect import connect
+from include.warehouse.leak_search import search_tables
 
-# A name that this many people share as a value is vocabulary ("White", "May"), not an identifier.
-COMMON_VALUE_PEOPLE = 11
-_VALUES_AT_ONCE = 2_000
 NOTHING_LOST = "nothing lost"
 NOTHING_LEAKS = "nothing leaks"
 NO_FALSE_GREEN = "no false green"
@@ -181,59 +178,11 @@ def read_needles(hot: psycopg.Connection, settings: Settings) -> Needles:
 
 
 def scan_for_leaks(hot: psycopg.Connection, needles: Needles) -> tuple[int, list[Finding]]:
-    """Search every text column of the candidate schemas. Returns how many distinct values were read, and findings."""
-    scanned, findings = 0, []
-    for schema, table, column, has_person in _text_columns(hot):
-        leaking = 0
-        for values in _distinct_values(hot, schema, table, column):
-            scanned += len(values)
-            leaking += sum(holds_identifier(value, needles) for value in values)
-            if has_person:
-                leaking += _own_names(hot, (schema, table, column), values, needles)
-        if leaking:
-            subject = f"{schema.removeprefix('candidate_')}.{table}.{column}"
-            findings.append(Finding("leak", subject, leaking, NOTHING_LEAKS))
-    return scanned, findings
-
-
-def _text_columns(hot: psycopg.Connection) -> list[tuple[str, str, str, bool]]:
-    return hot.execute(
-        """select c.table_schema, c.table_name, c.column_name, exists (
-               select from information_schema.columns p where p.column_name = 'person_key'
-               and (p.table_schema, p.table_name) = (c.table_schema, c.table_name))
-           from information_schema.columns c
-           where c.table_schema = any(%s)
-             and (c.data_type in ('text', 'character varying', 'character', 'json', 'jsonb', 'ARRAY', 'bytea'))
-           order by 1, 2, 3""",
-        [list(CANDIDATES)],
-    ).fetchall()
-
-
-def _distinct_values(hot: psycopg.Connection, schema: str, table: str, column: str) -> Iterator[list[str]]:
-    """Some thousand at a time: a column of texts may be larger than memory."""
-    query = sql.SQL("select distinct {column}::text from {table} where {column} is not null").format(
-        column=sql.Identifier(column), table=sql.Identifier(schema, table)
-    )
-    with hot.cursor(name="values") as cursor:
-        cursor.execute(query)
-        while rows := cursor.fetchmany(_VALUES_AT_ONCE):
-            yield [row[0] for row in rows]
-
-
-def _own_names(hot: psycopg.Connection, place: tuple[str, str, str], values: Iterable[str], needles: Needles) -> int:
-    """How many rare values stand in a row about the very person who bears the name in them."""
-    suspect = [value for value in values if names_in(value, needles)]
-    if not suspect:
-        return 0
-    schema, table, column = place
-    rows = hot.execute(
-        sql.SQL(
-            "select {column}::text, array_agg(distinct person_key) from {table} where {column}::text = any(%s) "
-            "group by 1 having count(distinct person_key) < %s"
-        ).format(column=sql.Identifier(column), table=sql.Identifier(schema, table)),
-        [suspect, COMMON_VALUE_PEOPLE],
-    ).fetchall()
-    return sum(bool(bearers_of(value, needles) & set(people)) for value, people in rows)
+    """Search the candidate schemas. Returns how many distinct values were read, and a finding a column."""
+    scanned, leaking = search_tables(hot, CANDIDATES, needles)
+    return scanned, [
+        Finding("leak", subject.removeprefix("candidate_"), count, NOTHING_LEAKS) for subject, count in leaking.items()
+    ]
 
 
 def _record(hot: psycopg.Connection, night: date, findings: Iterable[Finding]) -> None:

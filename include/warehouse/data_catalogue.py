@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 
 import psycopg
 
 from include.lifecycle.policy import Retention, load_retention
+from include.quality.catalogue.marts import SOURCE as MARTS
 from include.settings import Settings
 
 _COLUMNS = (
@@ -22,7 +24,8 @@ _OF_PERSONS = ("membership", "risk")
 def publish_catalogue(hot: psycopg.Connection, warm: psycopg.Connection, night: date, settings: Settings) -> int:
     """Write the catalogue of a night over the last one, within warm's transaction. Returns datasets."""
     retention = load_retention()
-    rows = [*_raw_datasets(hot, retention, night), *_marts(hot, warm, retention, night, settings)]
+    quality = _newest_scores(hot)
+    rows = [*_raw_datasets(hot, retention, night, quality), *_marts(warm, retention, night, settings, quality)]
     warm.execute("delete from governance.datasets")
     with warm.cursor() as cursor, cursor.copy(f"copy governance.datasets ({_COLUMNS}) from stdin") as copy:
         for row in rows:
@@ -30,13 +33,18 @@ def publish_catalogue(hot: psycopg.Connection, warm: psycopg.Connection, night: 
     return len(rows)
 
 
-def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date) -> Iterator[tuple]:
-    quality = {
-        (source, name): overall
-        for source, name, overall in hot.execute(
-            "select distinct on (source, data_class) source, data_class, overall from quality.score order by 1, 2, night desc"
-        )
-    }
+Scores = Mapping[tuple[str, str], Decimal | None]
+
+
+def _newest_scores(hot: psycopg.Connection) -> Scores:
+    """(source, data class) and (marts, mart) -> overall score."""
+    rows = hot.execute(
+        "select distinct on (source, data_class) source, data_class, overall from quality.score order by 1, 2, night desc"
+    ).fetchall()
+    return {(source, name): overall for source, name, overall in rows}
+
+
+def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date, quality: Scores) -> Iterator[tuple]:
     found = hot.execute(
         """select r.source, r.dataset, r.data_class, r.tier, count(*), min(counted), max(counted), max(f.last_read)
            from lifecycle.record r left join lifecycle.cold_file f using (file_id)
@@ -55,16 +63,9 @@ def _raw_datasets(hot: psycopg.Connection, retention: Retention, night: date) ->
 
 
 def _marts(
-    hot: psycopg.Connection, warm: psycopg.Connection, retention: Retention, night: date, settings: Settings
+    warm: psycopg.Connection, retention: Retention, night: date, settings: Settings, quality: Scores
 ) -> Iterator[tuple]:
     parents = _parents(settings)
-    quality = dict(
-        hot.execute(
-            """select replace(subject, 'mart_', ''), avg((status = 'passed')::int) from quality.check_result
-               where night = %s and stage = 'mart' and status in ('passed', 'failed') group by 1""",
-            [night],
-        ).fetchall()
-    )
     rows = warm.execute(
         """select p.relation, p.rows, v.made_at::date, (
                       select greatest(s.last_seq_scan, s.last_idx_scan)::date from pg_stat_user_tables s
@@ -79,7 +80,7 @@ def _marts(
         kept_to = None if is_of_persons else rule.ends_after(made.year)
         yield (
             relation, "warm", rule.data_class, rule.owner, rule.classification if schema == "clinical" else "confidential", "warm",
-            count, None, None, kept_to, parents.get(relation), quality.get(table), read, night,
+            count, None, None, kept_to, parents.get(relation), quality.get((MARTS, relation)), read, night,
         )  # fmt: skip
 
 

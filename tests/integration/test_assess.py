@@ -9,6 +9,7 @@ import psycopg
 import pytest
 import yaml
 
+from include.quality import profile
 from include.quality.catalogue import assess, thresholds
 from include.quality.gate import check_batch
 from include.quality.scores import score_source
@@ -87,10 +88,28 @@ def test_a_night_is_judged_again_without_its_rows(settings: Settings, delivery: 
     }]}))  # fmt: skip
     lenient = thresholds.load_thresholds(policy)
     monkeypatch.setattr(assess, "load_thresholds", lambda: lenient)
+    strict_score = {each.data_class: each.dimensions for each in score_source_of(settings, delivery.source)}
     assert (delivery.source, name, "failed", "passed") in assess.rejudge(NIGHT, settings)
     assert results_of(settings, delivery.source)[name][:3] == ("passed", 32, 1)
+    kept = validity_kept(settings, delivery.source)
+    assert kept > float(strict_score["patient_data"]["validity"]), "the score moves with the threshold"
     monkeypatch.setattr(assess, "load_thresholds", lambda: thresholds.Thresholds())
     assert (delivery.source, name, "passed", "failed") in assess.rejudge(NIGHT, settings)
+    assert validity_kept(settings, delivery.source) == pytest.approx(float(strict_score["patient_data"]["validity"]))
+
+
+def score_source_of(settings: Settings, source: str) -> list:
+    with connect("checker", "hot", settings) as books:
+        return score_source(books, NIGHT, source)
+
+
+def validity_kept(settings: Settings, source: str) -> float:
+    with connect("checker", "hot", settings) as books:
+        row = books.execute(
+            "select validity from quality.score where (night, source, data_class) = (%s, %s, 'patient_data')",
+            [NIGHT, source],
+        ).fetchone()
+    return float(row[0])
 
 
 def test_failing_keys_are_tokens_that_only_the_privacy_officer_resolves_and_the_trail_says_so(
@@ -160,17 +179,17 @@ def test_scores_use_the_checks_and_say_how_sure_and_how_changed(settings: Settin
 
 def test_a_source_that_halves_is_told_by_its_own_history(settings: Settings):
     source = f"north_{uuid4().hex[:8]}"
-    for back in range(12, -1, -1):
+    for back in range(14, -2, -1):
         night = NIGHT - timedelta(days=back)
         made = Documents(settings, source=source, night=night)
         made.patient("ann")
-        made.clean(200 + back % 3 if back else 60)
+        made.clean(200 + back % 3 if back > 0 else 60)
         with connect("loader", "hot", settings) as books:
             books.execute(
                 "insert into lifecycle.source_state (night, source, kind, required) values (%s, %s, 'fhir_bulk', false)",
                 [night, source],
             )
-        assess.assess_batches([made.load(number=back + 1)], settings)
+        assess.assess_batches([made.load(number=back + 2)], settings)
     with connect("checker", "hot", settings) as books:
         alarms = books.execute(
             "select night, signal from quality.drift where source = %s and is_alarm order by 1, 2", [source]
@@ -178,7 +197,12 @@ def test_a_source_that_halves_is_told_by_its_own_history(settings: Settings):
         (notes,) = books.execute(
             "select notes from lifecycle.source_state where source = %s and night = %s", [source, NIGHT]
         ).fetchone()
-    assert alarms == [(NIGHT, "Observation.rows")]
+        known = dict(profile._history(books, source, NIGHT + timedelta(days=1))["Observation.rows"])
+    assert known[NIGHT] > min(known[NIGHT - timedelta(days=back)] for back in range(1, 14)) - 0.1, "it is drawn in"
+    next_night = NIGHT + timedelta(days=1)
+    assert alarms == [(NIGHT, "Observation.rows"), (next_night, "Observation.rows")], (
+        "a night like the last one's alarm is no usual one"
+    )
     assert [note["text"] for note in notes if note["code"] == "drift"] == [
         "unlike its own last nights: Observation.rows"
     ]

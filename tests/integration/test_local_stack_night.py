@@ -22,8 +22,9 @@ import yaml
 
 from include.local_stack.home import locked, open_home
 from include.local_stack.ports import keep_ports
-from include.sample.artefacts import iterate_airflow, iterate_files
-from include.sample.search import index_of, search_night
+from include.sample.artefacts import iterate_night
+from include.sample.exposure import search_texts
+from include.sample.search import index_of
 from include.settings import Settings
 from include.terminal import service
 from include.terminal.airflow_run import child_environment, ensure_airflow_database
@@ -182,15 +183,30 @@ def test_the_night_runs_under_the_scheduler_for_whoever_has_the_password(airflow
 def nothing_that_airflow_kept_names_anybody(settings: Settings) -> None:
     """Task logs, XComs, events and rendered fields of a whole night under the scheduler, and all that it wrote."""
     (key,) = (settings.home / "sample").rglob("answer_key")
-    places = {place for place, _ in iterate_files(settings.home)} | {place for place, _ in iterate_airflow(settings)}
+    places: set[str] = set()
+
+    def noted() -> Iterator[tuple[str, str]]:
+        for place, text in iterate_night(settings):
+            places.add(place)
+            yield place, text
+
+    assert not search_texts(noted(), index_of([key]))
     for kept in (
         "logs/airflow/dag_id=nightly",
         "lineage/",
         "metrics/",
         "reports/",
         "dbt/target/",
-        "airflow.xcom",
-        "airflow.log",
+        "postgres/postgres.log",
+        "airflow.public.xcom",
+        "airflow.public.log",
+        "airflow.public.task_instance",
+        "hot.quality.quarantine",
+        "hot.raw.resource.body",
+        "warm.versions.",
+        "warm.governance.check_results",
+        "keys.keys.",
+        "object landing",
+        "message of ",
     ):
         assert any(place.startswith(kept) for place in places), f"a night leaves {kept}, and it was not searched"
-    assert not search_night(index_of([key]), settings)

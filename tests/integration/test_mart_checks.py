@@ -110,6 +110,36 @@ def test_sound_marts_fail_no_check_of_what_is_there(marts: Settings, tmp_path: P
     _a_check_of_one_s_own_may_look_at_marts(marts, tmp_path, monkeypatch)
 
 
+def test_every_mart_is_scored_with_its_formula_and_a_repeat_changes_nothing(marts: Settings):
+    for code, value, unit in (("8302-2", 170, "cm"), ("29463-7", 68, "kg"), ("39156-5", 90, "kg/m2")):
+        observe(marts, f"ann again {code}", "ann", code, value, unit, day=11)
+    visit(marts, "backwards", "ann", day=11)
+    first = scores_after_the_build(marts)
+    assert set(first) == {mart.relation for mart in read_marts() if mart.relation in first} >= {
+        "clinical.persons", "clinical.observations", "clinical.encounters"}  # fmt: skip
+    completeness, accuracy, consistency, timeliness, validity, overall, formula = first["clinical.observations"]
+    tested, failed = 3, 1 - int(0.01 * 3)
+    found = results(marts)["mart.observations.computedBodyMassIndex.value_number"]
+    assert found == ("failed", tested, failed)
+    assert float(accuracy) == pytest.approx(1 - failed / tested) and timeliness is None
+    assert "accuracy against arithmetic (3 tested)" in formula and "not assessed: timeliness" in formula
+    assert 0 < overall < 1
+    assert first["clinical.persons"][1] is None, "nothing to compare persons with is no accuracy"
+    assert scores_after_the_build(marts) == first
+
+
+def scores_after_the_build(settings: Settings) -> dict[str, tuple]:
+    """Mart -> its five dimensions, the overall score and the formula."""
+    after_build.assess_marts(NIGHT, settings)
+    with connect("checker", "hot", settings) as books:
+        rows = books.execute(
+            """select data_class, completeness, accuracy, consistency, timeliness, validity, overall, formula
+               from quality.score where night = %s and source = 'marts'""",
+            [NIGHT],
+        )
+        return {mart: tuple(rest) for mart, *rest in rows.fetchall()}
+
+
 def test_what_makes_no_sense_in_a_history_is_counted_by_its_check(marts: Settings, tmp_path: Path, monkeypatch):
     observe(marts, "typo", "ann", "4548-4", 61, "%")
     observe(marts, "late", "ann", "8310-5", 36.8, "Cel", day=40)

@@ -14,6 +14,7 @@ from include.quality.catalogue.check_types import check_type, read_check_types
 from include.quality.catalogue.field_scan import bundles
 from include.quality.catalogue.gate_rules import check_of
 from include.quality.catalogue.listing import every_instance
+from include.quality.catalogue.marts import read_marts
 from include.quality.catalogue.results import judge
 from include.quality.catalogue.subjects import read_subjects
 from include.quality.errors import QualityPolicyError, SuiteError
@@ -33,6 +34,25 @@ def test_every_check_type_of_ohdsi_is_there_once_with_its_place_in_kahn_s_framew
         assert (ours.context, ours.category) == (row["kahnContext"].lower(), row["kahnCategory"].lower()), row[
             "checkName"
         ]
+
+
+# What is asked of a delivery's records and not of the marts' rows: dbt's contracts and tests judge how marts are made (keys, references,
+# types, what is required), and source values, eras and overlapping periods are things that a mart no longer has.
+_NOT_OF_MARTS = {
+    "measureConditionEraCompleteness", "measureObservationPeriodOverlap", "isRequired", "cdmDatatype", "isPrimaryKey", "isForeignKey",
+    "sourceConceptRecordCompleteness", "sourceValueCompleteness", "plausibleTemporalAfter",
+}  # fmt: skip
+
+
+def test_every_check_type_of_ohdsi_is_applied_to_documents_and_tables_and_to_marts_where_it_fits(real_inputs: Path):
+    with (real_inputs / "dq_reference" / "OMOP_CDMv5.4_Check_Descriptions.csv").open() as file:
+        theirs = {row["checkName"] for row in csv.DictReader(file)}
+    subjects, marts = read_subjects(), read_marts()
+    on_documents = {each.check.name for subject in subjects for each in subject.instances}
+    on_tables = {each.check.name for subject in subjects if subject.entity for each in subject.instances}
+    on_marts = {each.check.name for mart in marts for each in mart.subject.instances}
+    assert theirs <= on_documents and theirs <= on_tables
+    assert theirs - on_marts == _NOT_OF_MARTS
 
 
 def test_every_kind_is_used_or_told_by_who_reads():

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from include.privacy.leak_scan import Identifiers, bearers_of, collect_needles, holds_identifier
+from include.privacy.leak_scan import Identifiers, bearers_of, collect_needles, holds_identifier, owners_of
 
 ANA = UUID(int=1)
 RAY = UUID(int=2)
@@ -63,3 +63,11 @@ def test_a_single_name_points_to_everyone_who_bears_it_and_to_nobody_else():
     assert bearers_of("Ray seen for X-ray", NEEDLES) == {RAY}
     assert bearers_of("o'neill, maria", NEEDLES) == {ANA}
     assert bearers_of("hypertension", NEEDLES) == set()
+
+
+def test_a_number_has_all_its_owners_whatever_zeros_it_lost():
+    people = [Identifiers(UUID(int=number), numbers=("0049-9999", "0049-9999")) for number in range(1, 4)]
+    needles = collect_needles([*people, Identifiers(UUID(int=9), numbers=("1 (508) 688-2758", "508-688-2758"))])
+    assert owners_of("499999", needles) == {UUID(int=1), UUID(int=2), UUID(int=3)}
+    assert owners_of("15086882758", needles) == owners_of("5086882758", needles) == {UUID(int=9)}
+    assert owners_of("5086882759", needles) == set()

@@ -8,7 +8,19 @@ import numpy
 import pytest
 from scipy.stats import binom
 
-from include.quality.drift import ARRIVAL, MIX, NULLS, NUMBERS, VOLUME, Signal, compare, distance, is_late, scaled
+from include.quality.drift import (
+    ARRIVAL,
+    MIX,
+    NULLS,
+    NUMBERS,
+    VOLUME,
+    Signal,
+    compare,
+    distance,
+    drawn_in,
+    is_late,
+    scaled,
+)
 from include.quality.policy import Drift
 
 NIGHT = date(2026, 11, 24)
@@ -33,12 +45,51 @@ def within(alarms: int, runs: int, rate: float) -> bool:
     return binom.ppf(0.00005, runs, rate) <= alarms <= binom.ppf(0.99995, runs, rate)
 
 
-@pytest.mark.parametrize("history", [12, 30, 56])
-def test_volumes_with_a_week_s_rhythm_give_as_many_false_alarms_as_promised(history):
-    random = numpy.random.default_rng(20261)
-    level = dict(enumerate((9.0, 9.1, 9.0, 9.05, 8.9, 7.5, 7.2) if history > 20 else (9.0,) * 7))
-    draw = lambda day: float(numpy.expm1(random.normal(level[day.weekday()], 0.15)))  # noqa: E731
+WEEK = (9.0, 9.1, 9.0, 9.05, 8.9, 7.5, 7.2)
+
+
+def volumes(random: numpy.random.Generator, level: tuple[float, ...]):
+    return lambda day: float(numpy.expm1(random.normal(level[day.weekday()], 0.15)))
+
+
+@pytest.mark.parametrize(("history", "level"), [(14, (9.0,) * 7), (14, WEEK), (30, WEEK), (56, WEEK)])
+def test_volumes_with_a_week_s_rhythm_give_as_many_false_alarms_as_promised(history, level):
+    draw = volumes(numpy.random.default_rng(20261), level)
     assert within(simulated(draw, history=history, runs=2_000, kind=VOLUME), 2_000, 0.05)
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_no_weekday_of_a_source_s_first_weeks_gives_more_false_alarms_than_promised(weekday):
+    """As the nights go by: what is known grows from nothing, and a Sunday is met when few or none were seen."""
+    draw = volumes(numpy.random.default_rng(20265), WEEK)
+    night = NIGHT + timedelta(days=weekday)
+    runs = compared = alarms = 0
+    for history in range(10, 22):
+        for _ in range(60):
+            days = [night - timedelta(days=back) for back in range(history, 0, -1)]
+            known = [(day, scaled(VOLUME, draw(day))) for day in days]
+            found = compare(night, [Signal("s", "s", VOLUME, draw(night))], {"s": known}, POLICY)
+            runs, compared, alarms = runs + 1, compared + len(found), alarms + sum(each.is_alarm for each in found)
+    assert compared >= runs / 2
+    assert alarms <= binom.ppf(0.99995, compared, 0.05)
+
+
+def test_a_quiet_source_s_own_nights_one_after_another_give_as_many_false_alarms_as_promised():
+    """Years of one source's nights, each compared with those before it, alarms among them: a false one must not make the next."""
+    random = numpy.random.default_rng(20266)
+    compared = alarms = 0
+    for _ in range(6):
+        draw, known = volumes(random, WEEK), []
+        for number in range(365):
+            day = NIGHT + timedelta(days=number)
+            found = compare(day, [Signal("s", "s", VOLUME, value := draw(day))], {"s": known}, POLICY)
+            compared, is_alarm = compared + len(found), any(each.is_alarm for each in found)
+            alarms += is_alarm
+            usual = scaled(VOLUME, value)
+            known.append((day, drawn_in(usual, found[0].expected, found[0].deviation) if is_alarm else usual))
+    assert compared > 2_000
+    assert within(alarms, compared, 0.05)
+    print(f"{alarms} alarms in {compared} quiet nights, {alarms / compared:.3f}; promised {POLICY.false_alarms}")
 
 
 def test_shares_of_nulls_and_medians_give_as_many_false_alarms_as_promised():
@@ -103,8 +154,20 @@ def test_a_mix_of_codes_that_changed_lies_far_away():
         ([(NIGHT - timedelta(days=d), d != 3) for d in range(1, 8)], False),
         ([(NIGHT - timedelta(days=7 * w), True) for w in range(1, 4)], True),
         ([(NIGHT - timedelta(days=7 * w), w != 2) for w in range(1, 4)], False),
+        ([(NIGHT - timedelta(days=7 * w), w != 8) for w in range(1, 9)], False),
+        ([(NIGHT - timedelta(days=d), d != 14) for d in range(1, 57)], False),
         ([], False),
     ],
 )
 def test_a_source_is_late_only_where_it_always_brought_something(history, late):
     assert is_late(NIGHT, history) == late
+
+
+@pytest.mark.parametrize("usual", [0.7, 8 / 9, 0.97, 1.0])
+def test_a_source_that_comes_as_it_always_did_is_called_late_no_more_often_than_stated(usual):
+    random = numpy.random.default_rng(20267)
+    runs, late = 3_000, 0
+    for _ in range(runs):
+        brought = random.random(57) < usual
+        late += not brought[-1] and is_late(NIGHT, list(zip(nights(56), brought[:-1].tolist(), strict=True)))
+    assert late <= binom.ppf(0.99995, runs, (1 - usual) * usual**8)

@@ -18,11 +18,11 @@ from include.sample.block import draw_block
 from include.sample.clock import is_summer, with_offset
 from include.sample.codes import ACUTE_AT, CHRONIC_AT
 from include.sample.further_sources import FOLDERS as FURTHER
-from include.sample.make import Request, SampleError, make_sample
+from include.sample.make import DEFAULT_PEOPLE, DEFAULT_SEED, Request, SampleError, make_sample
 from include.sample.next_night import make_next_night
 from include.sample.people import namesakes, twins
 from include.sample.places import PLACES, RESTRICTED_ZIP3
-from include.sample.score import place_of, read_key, read_rows
+from include.sample.score import RECORDS, place_of, read_key, read_rows, score_pairs
 from include.sample.visits import CHRONIC_REASON
 from include.sources.items import BrokenContainerError, Notice, Reject
 from include.sources.listing import Landed, SourceFile
@@ -195,11 +195,46 @@ def test_what_fails_at_the_gate_holds_no_batch_of_a_small_source_back(people: in
         assert at_gate[row["source"], row["dataset"]] <= 0.07 * row["loaded"], row["dataset"]
 
 
-def test_every_kind_of_defect_is_planted_in_two_thousand_people(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The answer key of the sample that `make nightly DAY=2026-11-25` makes: 2,000 people."""
+    folder = tmp_path_factory.mktemp("whole")
+    make_sample(Request(folder, DEFAULT_SEED, DEFAULT_PEOPLE, date(2026, 11, 25)))
+    return folder / "answer_key"
+
+
+def test_the_readme_s_table_of_truth_says_what_is_planted(whole_key: Path, project: Path) -> None:
+    """`make score` says what is found of it; a night on 400 people is scored in tests/integration/test_sample_truth.py."""
+    table = {
+        cells[0].partition(" (")[0]: cells[1:]
+        for line in (project / "README.md").read_text().splitlines()
+        if line.startswith("| ") and len(cells := [cell.strip() for cell in line.strip("| ").split(" |")]) >= 2
+    }
+    rows = read_key(whole_key)["defects"]
+    told = [row for row in rows if row["kind"].endswith("_told_otherwise")]
+    for name, chosen in {
+        "structural": [row for row in rows if (row["family"], row["handling"]) == ("structural", "quarantined")],
+        "plausibility": [row for row in rows if (row["family"], row["handling"]) == ("plausibility", "quarantined")],
+        "let in and counted by a check": [row for row in rows if row["family"] == "counted" and row not in told],
+        "told otherwise by two sources of one person": told,
+    }.items():
+        assert table[name][:2] == [str(len({row["kind"] for row in chosen})), str(len(chosen))], name
+        assert table[name][2] == table[name][1] and table[name][3] == "1.000", f"{name}: all of it is found"
+    persons = [
+        row | {record: f"{record} {row[record]}" for record in RECORDS if row.get(record)}
+        for row in read_rows(whole_key / "persons.jsonl")
+    ]
+    pairs = score_pairs(persons, [])["tellable"]
+    spans = sum(len(row["spans"]) for row in read_rows(whole_key / "notes.jsonl"))
+    assert table["pairs of one person's records across seven sources"][1] == str(pairs)
+    assert table["identifiers in dictated notes"][1] == str(spans)
+    assert table["identifiers left in clear anywhere"][0] == "0"
+
+
+def test_every_kind_of_defect_is_planted_in_two_thousand_people(whole_key: Path) -> None:
     from include.sample import csv_defects, fhir_defects
 
-    make_sample(Request(tmp_path, SEED, 2_000, NIGHT))
-    planted = {(row["source"], row["kind"]) for row in read_key(tmp_path / "answer_key")["defects"]}
+    planted = {(row["source"], row["kind"]) for row in read_key(whole_key)["defects"]}
     expected = {("north", defect.kind) for defect in fhir_defects.DEFECTS} | {
         ("south", defect.kind) for defect in csv_defects.DEFECTS
     }

@@ -1,10 +1,10 @@
-"""The search of what a night leaves outside of the databases finds what is there."""
+"""The search of what a night leaves in files finds what is there, wherever it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from include.sample.artefacts import FOLDERS, iterate_files
+from include.sample.artefacts import NOT_SEARCHED, iterate_files
 from include.sample.exposure import IdentifierIndex, search_texts
 
 PLANTED = [
@@ -14,14 +14,28 @@ PLANTED = [
 ]
 
 
-def test_an_identifier_in_any_artefact_or_in_a_file_s_name_is_found(tmp_path: Path):
-    for folder in FOLDERS:
-        (tmp_path / folder / "deeper").mkdir(parents=True)
-        (tmp_path / folder / "deeper" / "clean.log").write_text("7 records of north, 3 refused\n")
+def write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def test_an_identifier_in_any_file_or_in_a_file_s_name_is_found_and_the_data_itself_is_not_searched(tmp_path: Path):
     index = IdentifierIndex.of(PLANTED)
+    for folder in ("logs/airflow", "metrics", "a folder of next year", *NOT_SEARCHED):
+        write(tmp_path / folder / "deeper" / "clean.log", "7 records of north, 3 refused\n")
+    for folder in NOT_SEARCHED:
+        write(tmp_path / folder / "data.csv", "Ada Quibble")
     assert not search_texts(iterate_files(tmp_path), index)
-    (tmp_path / "logs" / "deeper" / "task.log").write_text("x\nvalue 'Ada Quibble' is no date\n")
-    (tmp_path / "lineage" / "night.ndjson").write_text('{"name": "4711aa22"}\n{"mail": "ada@example.org"}')
-    (tmp_path / "reports" / "Quibble Ada.html").write_text("")
-    found = search_texts(iterate_files(tmp_path), index)
-    assert {place for place, _ in found} >= {"logs/deeper/task.log", "lineage/night.ndjson", "reports/Quibble Ada.html"}
+    for file, text in {
+        "logs/airflow/task.log": "x\nvalue 'Ada Quibble' is no date\n",
+        "lineage/night.ndjson": '{"name": "4711aa22"}\n{"mail": "ada@example.org"}',
+        "reports/Quibble Ada.html": "",
+        "postgres/postgres.log": 'ERROR:  invalid input syntax for type date: "Ada Quibble"',
+        "a folder of next year/deeper/dump": "Quibble Ada",
+    }.items():
+        write(tmp_path / file, text)
+    found = {place for place, _ in search_texts(iterate_files(tmp_path), index)}
+    assert found == {
+        "logs/airflow/task.log", "lineage/night.ndjson", "reports/Quibble Ada.html", "postgres/postgres.log",
+        "a folder of next year/deeper/dump",
+    }  # fmt: skip

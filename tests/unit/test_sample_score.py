@@ -2,9 +2,12 @@
 
 from datetime import date
 
+import orjson
 import pytest
 
-from include.sample.counted import recall_and_precision, score_counted
+from include.sample.answer_key import AnswerKey
+from include.sample.contradictions import note_person, note_values
+from include.sample.counted import recall_and_precision, score_counted, still_planted
 from include.sample.coverage import measure_coverage
 from include.sample.exposure import IdentifierIndex, search_texts
 from include.sample.planted_identifiers import groups_of
@@ -107,6 +110,41 @@ def test_defects_that_are_let_in_are_scored_by_what_their_check_counts() -> None
     assert recall_and_precision([unit, visit]) == (3 / 4, 3 / 6)
     assert recall_and_precision([visit]) == (1.0, 1.0)
     assert score_counted(key, {}) == [] and recall_and_precision([]) is None
+
+
+def test_a_trait_that_sources_tell_otherwise_is_found_and_one_that_nobody_planted_is_a_false_alarm() -> None:
+    key = [
+        counted("sex_told_otherwise", source, "Patient.agreesWithOtherSources.sex") for source in ("north", "radiology")
+    ]
+    failed = {("north", "Patient.agreesWithOtherSources.sex"): 1, ("radiology", "Patient.agreesWithOtherSources.sex"): 1,
+              ("north", "Patient.agreesWithOtherSources.race"): 2, ("south", "Patient.agreesWithOtherSources.state"): 0}  # fmt: skip
+    race, sex = score_counted(key, failed)
+    assert (sex.kind, sex.planted, sex.found, sex.false_alarms) == ("sex_told_otherwise", 2, 2, 0)
+    assert (race.kind, race.planted, race.found, race.false_alarms) == ("race_told_otherwise", 0, 0, 2)
+
+
+def test_a_slip_is_charged_to_everyone_whose_record_can_be_told_to_be_the_same_person_s(tmp_path) -> None:
+    key = AnswerKey(tmp_path / "key")
+    key.told_otherwise[7] = {("radiology", "sex"), ("pharmacy", "state")}
+    row = {
+        "person": 7,
+        "groups": [["north", "radiology", "transcription", "ward", "ward_merged"], ["pharmacy", "south"]],
+    }
+    note_person(key, row)
+    note_person(key, {"person": 8, "groups": [["north", "south"]]})
+    note_values(key, ("ward", "north"))
+    assert [(each.kind, each.source) for each in key.defects] == [
+        ("sex_told_otherwise", "north"), ("state_told_otherwise", "pharmacy"), ("sex_told_otherwise", "radiology"),
+        ("state_told_otherwise", "south"), ("sex_told_otherwise", "ward"),
+        ("value_told_otherwise", "ward"), ("value_told_otherwise", "north"),
+    ]  # fmt: skip
+    assert not any(counts.as_dict()["quarantined"] for counts in key.counts.values()), "they are let in"
+
+
+def test_what_earlier_deliveries_tell_otherwise_is_planted_still(tmp_path) -> None:
+    rows = [counted("sex_told_otherwise", "north", "Patient.agreesWithOtherSources.sex"), counted("unit", "north", "u")]
+    (tmp_path / "defects.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    assert [row["kind"] for row in still_planted([tmp_path])] == ["sex_told_otherwise"]
 
 
 def test_counts_that_differ_are_named() -> None:

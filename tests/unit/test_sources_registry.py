@@ -54,14 +54,16 @@ def test_all_mistakes_are_said_at_once(tmp_path):
           - {name: e, kind: fhir_bulk}
           - {name: twice, kind: fhir_bulk, path: x}
           - {name: twice, kind: hl8, path: y}
+          - {name: marts, kind: fhir_bulk, path: z}
         """,
     )
-    with pytest.raises(SourcesError, match="sources.yml has 10 mistakes") as problem:
+    with pytest.raises(SourcesError, match="sources.yml has 11 mistakes") as problem:
         load_sources(path)
     for part in ("source 1: its name", "'hl9'", "'retention' is not known", "'contract' is missing", "Mars/Olympus",
-                 "'max_age_days' is not a whole number", "'required' is neither", "'path' is missing", "2 sources are named twice"):  # fmt: skip
+                 "'max_age_days' is not a whole number", "'required' is neither", "'path' is missing", "2 sources are named twice",
+                 "source marts: results and scores of the marts stand under that name"):  # fmt: skip
         assert part in str(problem.value), part
-    assert len(problem.value.found.splitlines()) == 11  # a line each
+    assert len(problem.value.found.splitlines()) == 12  # a line each
 
 
 def test_mistakes_of_a_contract_are_said_among_the_others_with_the_file_to_correct(tmp_path):

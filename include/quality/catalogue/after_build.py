@@ -1,7 +1,7 @@
 """Checks between build and publication: what sources say of one and the same person, and the marts themselves.
 
 Like the catalogue on deliveries it tells and decides nothing. What could not be counted is an error among the results and
-makes the night amber. Sources that delivered tonight get their scores anew, with agreement in their accuracy.
+makes the night amber. Sources that delivered tonight get their scores anew, with agreement in their accuracy; marts get theirs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from include.quality.catalogue.assess import keep_results
 from include.quality.catalogue.flat import Delivery
 from include.quality.catalogue.results import ERROR, FAILED, MART, PASSED, RESOLVED, Result
 from include.quality.catalogue.run import under_policy
+from include.quality.catalogue.thresholds import load_thresholds
 from include.settings import Settings
 from include.warehouse.connect import connect
 
@@ -42,8 +43,11 @@ def assess_marts(night: date, settings: Settings | None = None) -> list[Result]:
         ]
         for source in delivered:
             scores.score_source(books, night, source)
+        scores.score_marts(books, night, marts.SOURCE, marts.mart_of_subject())
         counts = Counter(each.status for each in results)
         progress.count(checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR])
+        if ended := load_thresholds().expired(night):
+            progress.count(thresholds_that_ended=len(ended))
         return results
 
 
@@ -71,5 +75,7 @@ def _keep(books: psycopg.Connection, source: str, night: date, stage: str, found
 
 
 def _delivered(books: psycopg.Connection, night: date) -> list[str]:
-    rows = books.execute("select distinct source from quality.score where night = %s order by 1", [night])
+    rows = books.execute(
+        "select distinct source from quality.score where night = %s and source <> %s order by 1", [night, marts.SOURCE]
+    )
     return [source for (source,) in rows.fetchall()]

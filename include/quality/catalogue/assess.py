@@ -15,9 +15,9 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from include.nights import step
-from include.quality import profile
+from include.quality import profile, scores
 from include.quality.batches import Batch, read_batch
-from include.quality.catalogue import run
+from include.quality.catalogue import marts, run
 from include.quality.catalogue.check_types import Instance, read_check_types
 from include.quality.catalogue.flat import Delivery, Rows
 from include.quality.catalogue.listing import every_instance
@@ -187,8 +187,11 @@ def _note_errors(books: psycopg.Connection, source: str, night: date, errors: in
 
 
 def rejudge(night: date, settings: Settings | None = None) -> list[tuple[str, str, str, str]]:
-    """Judge a night's results under the thresholds of today; returns what changed as (source, instance, before, after)."""
-    policy, changed = load_thresholds(), []
+    """Judge a night's results, and the scores that follow from them, under the thresholds of today.
+
+    Returns what changed as (source, instance, before, after).
+    """
+    policy, changed, moved = load_thresholds(), [], set()
     own = {each.name: each.threshold for each in every_instance()}
     with connect("checker", "hot", settings) as books:
         rows = books.execute(
@@ -200,6 +203,7 @@ def rejudge(night: date, settings: Settings | None = None) -> list[tuple[str, st
             allowed = policy.of(source, name, instance, night, default=own.get(instance, float(threshold)))
             after = judge(tested, failed, allowed, error_code)
             if after != status or allowed != float(threshold):
+                moved.add(source)
                 books.execute(
                     """update quality.check_result set status = %s, threshold = %s, judged_at = clock_timestamp()
                        where (night, stage, source, instance) = (%s, %s, %s, %s)""",
@@ -207,9 +211,19 @@ def rejudge(night: date, settings: Settings | None = None) -> list[tuple[str, st
                 )
             if after != status:
                 changed.append((source, instance, status, after))
+        for source in sorted(moved):
+            _score_again(books, night, source)
         if changed:
             books.execute(
                 "select audit.append('checks.rejudged', %s, jsonb_build_object('changed', %s::bigint))",
                 [str(night), len(changed)],
             )
     return changed
+
+
+def _score_again(books: psycopg.Connection, night: date, source: str) -> None:
+    """A score counts what failed beyond the thresholds, so it moves with them."""
+    if source == marts.SOURCE:
+        scores.score_marts(books, night, source, marts.mart_of_subject())
+    else:
+        scores.score_source(books, night, source)

@@ -66,6 +66,11 @@ def read_marts(folder: Path = MARTS) -> tuple[Mart, ...]:
     return tuple(read)
 
 
+def mart_of_subject() -> dict[str, str]:
+    """Subject of checks -> the mart it is, schema.table."""
+    return {mart.subject.name: mart.relation for mart in read_marts()}
+
+
 def _mart(name: str, said: Mapping[str, Any], problems: list[str]) -> Mart:
     problems += [f"{name}: unknown word {word}" for word in sorted(set(said) - _WORDS)]
     problems += [f"{name} does not say {word}" for word in sorted(word for word in _NEEDED if not said.get(word))]

@@ -1,0 +1,1 @@
+comment on table quality.score is 'One row per night, source and data class, and per night and mart (source marts, the mart in the place of the data class): quality dimensions between 0 and 1; null where nothing was assessed.';
