@@ -228,6 +228,22 @@ VARIANTS = (
     "She was admitted to [[LOCATION|Cook Children's]] for pneumonia.",
     "discussed w/ [[NAME|dr o'connell]] about PSA 4.1 ([[DATE|10/19]]); readmitted [[DATE|12/2]]",
     "[[AGE|ninety]] yo F from [[LOCATION|Provo]]",
+    # lists, middle initials before words, people spoken to, lines of their own
+    "Visitors: [[NAME|Hetvik]], [[NAME|Morgan]], [[NAME|Kelly]], [[NAME|Thompson]] and [[NAME|Bell]] came by.",
+    "the children are called [[NAME|terrence]], [[NAME|quorvi]], [[NAME|faith]], [[NAME|pamela]] and [[NAME|brian]].",
+    "Reviewed with [[NAME|Haldra R Boxes]] and [[NAME|Hauta ten Boom]] today.",
+    "Nurse asked: what is your last name? [[NAME|Berry]], he answered.",
+    "people call me [[NAME|zorvan]] at work",
+    '[[NAME|drovik]]: "it hurts when I swallow"',
+    "Can you squeeze my hand, [[NAME|Allen]]?",
+    "[[NAME|kelsie r stone]]\nallergies: none",
+    # numbers whose middle is like a day, codes of lands, postal codes, house numbers
+    "Images under MRN [[ID|RAD-20210930-567]] of that day were compared.",
+    "Mobile: [[PHONE|31 206 555 0142]]",
+    "His zip code is [[ZIP|040]]; hers, ZIP: [[ZIP|394 13]].",
+    "Bills go to [[ADDRESS|Postfach 2217]].",
+    "Delivered to [[ADDRESS|118 42 Quelbrin Street]] yesterday.",
+    "Records of [[HOSPITAL|Brigham & Women’s]] were read.",
 )
 
 # Nothing here names anybody: every word stays.
@@ -268,4 +284,9 @@ KEPT = (
     "Forrest III ulcer, LA grade B esophagitis; the Rome IV criteria were applied. Born in Mexico.",
     "Monday Wednesday Friday dialysis schedule; two times a week; every other Tuesday.",
     "Sodium 140, chloride 101. Mgmt plan: DAS28 of 3.5, McGill Pain Index 2.",
+    "Allergies: penicillin, sulfa, latex, codeine and shellfish. Walker at bedside, cane, or wheelchair.",
+    "Vitamin C Tablets, Hepatitis B Vaccine, Group A Strep screen.",
+    "rose bengal\nsodium chloride\nferrous sulfate",
+    "impression: normal. plan: none. assessment: stable",
+    "Moved 2 times, stayed 3 weeks, grade 3/5 on 2 of 5 days.",
 )

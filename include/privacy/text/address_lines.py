@@ -19,6 +19,8 @@ _UNIT_ALONE = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_BEFORE = re.compile(r"(?<![\d.,/-])#?\d{1,6}(?:-\d{1,5})?[A-Za-z]?(?: ?½| 1/2)?,?\s{1,2}$")
+_SECOND_NUMBER_BEFORE = re.compile(r"(?<![\w.,/-])\d{1,6} $")  # of the building, before that of the street
+_REACH_OF_SECOND = 8
 _UNIT_BEGINS = re.compile(_UNIT, re.IGNORECASE)
 _UNIT_AFTER_STOP = re.compile(r"\. (?:#|apt|suite|unit|ste)", re.IGNORECASE)
 _SPEAKS_OF_UNIT = re.compile(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT|ROOM|RM)\b")
@@ -27,9 +29,12 @@ _NEXT_WORDS = words("he she i phone tel fax mrn dob email ssn cell home occupati
 
 
 def number_before(text: str, start: int, *, within: int) -> int | None:
-    """Where a house number right before ``start`` begins ('12', '#3-14', '7 1/2'); looks ``within`` so many characters."""
+    """Where a house number right before ``start`` begins ('12', '#3-14', '7 1/2', '1987 74'); looks ``within`` so many characters."""
     found = _NUMBER_BEFORE.search(text, max(0, start - within), start)
-    return found.start() if found else None
+    if found is None:
+        return None
+    further = _SECOND_NUMBER_BEFORE.search(text, max(0, found.start() - _REACH_OF_SECOND), found.start())
+    return further.start() if further else found.start()
 
 
 def extend(text: str, span: Span) -> Span:

@@ -141,7 +141,9 @@ def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
             continue
         if found["md"] and not _is_day(text, found):
             continue
-        if found["packed"] and not _DATE_CUE.search(text, max(0, found.start() - 30), found.start()):
+        if found["packed"] and (
+            _is_inside_identifier(text, found) or not _DATE_CUE.search(text, max(0, found.start() - 30), found.start())
+        ):
             continue
         if (found["my"] or found["ym"]) and "-" in found[0] and found["ym"]:
             continue
@@ -154,6 +156,16 @@ def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
             continue  # a version or a section
         told = found.end()
         yield _with_weekday(text, Span(*found.span(), DATE, 8))
+
+
+_TIED_BEFORE = re.compile(r"[A-Za-z0-9][-_]$")
+_TIED_AFTER = re.compile(r"[-_][A-Za-z0-9]")
+
+
+def _is_inside_identifier(text: str, found: re.Match) -> bool:
+    """RAD-20210930-567: eight digits that hyphens tie to more are part of a number of somebody's."""
+    is_tied = _TIED_BEFORE.search(text, max(0, found.start() - 2), found.start()) and not found[0].startswith("-")
+    return bool(is_tied or _TIED_AFTER.match(text, found.end()))
 
 
 def _is_day(text: str, found: re.Match) -> bool:

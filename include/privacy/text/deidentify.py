@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
+from include.privacy.text.address_ends import find_loose_ends
 from include.privacy.text.contacts import find_contacts
 from include.privacy.text.dates import find_dates
 from include.privacy.text.known import Known, find_known
@@ -58,4 +59,5 @@ class Finder:
         found += find_again(note, found)
         for engine in self.engines:
             found += engine.find(text)
-        return join(found)
+        joined = join(found)
+        return join([*joined, *find_loose_ends(text, joined)])

@@ -23,6 +23,7 @@ _PER_AFTER = re.compile(r"[,.;:)]|['’]s |\s(?:notes?|recs?|recommendations?|re
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\")\]]?\s{1,4}|\n\s*(?:[-*•]\s*|\d{1,2}[.)]\s*)?|[-*•]\s|[\"“(]\s?)$")
 _QUOTED_OR_CAPITAL = re.compile(r"\s?: ?[\"“A-Z]")
 _AFTER_LISTED = re.compile(r"[A-Z][\w'’]+(?: and|,) $")
+_ASKED = re.compile(r", (?:can|could|would|will|do|did|are|have) (?:I|you|we)\b|, (?:please|thank you)\b")
 _ALSO_SUBJECTS = (
     "will",
     "may",
@@ -46,6 +47,8 @@ def is_lone_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
     after = note.text[note.ends[last] : note.ends[last] + _REACH]
     if _is_speaker(kind, before, after):
         return True
+    if first == last and kind & lex.GIVEN and _is_spoken_to(before, after):
+        return True
     if not kind & lex.COMMON or IS_COLON.match(after) or DOSE.match(after) or is_term(note, first, last):
         return False
     if first == last and kind & lex.FAMILY and _is_told_of_people(before, after):
@@ -64,6 +67,12 @@ def _is_speaker(kind: int, before: str, after: str) -> bool:
     if not kind & lex.FIRST or kind & lex.CLINICAL:
         return False
     return (before == "" or before[-1:] in '\n"“') and _QUOTED_OR_CAPITAL.match(after) is not None
+
+
+def _is_spoken_to(before: str, after: str) -> bool:
+    """'Grace, can you hear me', 'Remember me, Grace?'"""
+    begins = _SENTENCE_END.search(before) is not None and _ASKED.match(after) is not None
+    return begins or (before.endswith(", ") and after[:1] in ("?", "!"))
 
 
 def _is_told_of_people(before: str, after: str) -> bool:

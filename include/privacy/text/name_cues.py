@@ -19,7 +19,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _SAYS_NAME = re.compile(
-    r"(?:\b(?:named|called|said|says|asked|told|i'm|i am|this is|hi|hello|hey|dear|calls me|call me|name is|name was|names? are|known as|goes by|aka|a\.k\.a\.|née|nee|formerly|signed,?|sincerely,?|regards,?|dictated by|signed by|seen by|evaluated by|examined by|followed by dr\.?|accompanied by|"
+    r"(?:\b(?:named|called|said|says|asked|told|i'm|i am|this is|hi|hello|hey|dear|call(?:s|ed)? me|name is|name was|names? are|your (?:(?:first|last|full|maiden|middle) )?name\?|known as|goes by|aka|a\.k\.a\.|née|nee|formerly|signed,?|sincerely,?|regards,?|dictated by|signed by|seen by|evaluated by|examined by|followed by dr\.?|accompanied by|"
     r"(?:his|her|their|the patient's|my|pt's|patient's) (?:wife|husband|spouse|mother|father|mom|dad|son|daughter|brother|sister|aunt|uncle|partner|friend|caregiver|guardian|nurse|fiancée?|boyfriend|girlfriend|roommate|niece|nephew|cousin|"
     r"grandmother|grandfather|grandson|granddaughter|neighbor|doctor|physician|surgeon|pcp|cardiologist|oncologist|therapist),?)\s{1,2})$",
     re.IGNORECASE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from include.privacy.text import lexicon as lex
 from include.privacy.text.reading import Note
+from include.privacy.text.small_lists import find_small_listed
 from include.privacy.text.spans import NAME, Span
 from include.privacy.text.terms import DOSE, IS_COLON, is_term
 from include.privacy.text.vocabulary import FUNCTION_WORDS, TERM_AFTER
@@ -39,6 +40,7 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     if not names:
         return
     named = _gather(note, names)
+    yield from find_small_listed(note, names)
     for index in note.marked:
         kind = note.kinds[index]
         if not kind & lex.CAP or named.covered[note.starts[index]]:
@@ -50,6 +52,8 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
         elif _is_family_first(note, index, named.starts):
             yield Span(note.starts[index], note.ends[index + 1], NAME, 5)
         elif _is_told(note, index, named) and not _is_something_else(note, index):
+            if _is_listed(note, index, named.starts, named.ends):  # the next of the list stands beside this one
+                named.ends.setdefault(note.ends[index], _LEAST_WEIGHT)
             yield Span(note.starts[index], note.ends[index], NAME, 4)
 
 

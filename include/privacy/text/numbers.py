@@ -104,6 +104,8 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
                     _widen(text, found.start(), found.end()) if said not in (None, PHONE, FAX) else found.span()
                 )
                 stop -= _closes_from_outside(text[begin:stop])
+                if pattern is _NANP and _COUNTRY_BEFORE.fullmatch(text, start, begin):
+                    begin = start
                 taken.append((begin, stop))
                 yield Span(begin, stop, said or label, 8)
     place = start
@@ -113,6 +115,7 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
         place = max(place, last)
 
 
+_COUNTRY_BEFORE = re.compile(r"\d{1,3}[ .-]")  # 21 284 698 2548: its run begins with the code of a country or region
 _SHORTEST_INTERNATIONAL = 8  # digits
 
 

@@ -34,6 +34,10 @@ _COUNTY = re.compile(
 _POSTCODE = re.compile(  # of Britain, then of Canada
     r"\b(?:[A-Z]{1,2}\d[A-Z\d]? \d(?!(?:ST|ND|RD|TH)\b)[ABD-HJLNP-UW-Z]{2}|[A-CEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)\b"
 )
+_CODE_SAID = re.compile(
+    r"\b(?:zip(?: ?code)?|postal code|post ?code)(?: is| was)?\s?[:#]?\s{1,4}((?=[A-Z]{0,2}\d)[A-Z\d]{2,7}(?:[ -](?=[A-Z\d]*\d|[A-Z]{2}\b)[A-Z\d]{1,4})?)\b",
+    re.IGNORECASE,
+)
 _TOWN_BEFORE = re.compile(r"[A-Z][a-zA-Z]+,?\s$")
 
 
@@ -118,7 +122,7 @@ def find_saint(note: Note, index: int) -> Span | None:
 
 
 def find_code_of_country(note: Note, index: int) -> Span | None:
-    """'Norway 0251': a postal code behind a country."""
+    """'Norway 0251', 'New Zealand 6011': a postal code behind a country."""
     code = _COUNTRY_CODE.match(note.text, note.ends[index])
     return Span(note.starts[index], code.end(), LOCATION, 7) if code else None
 
@@ -130,6 +134,12 @@ def find_postcode(note: Note, index: int) -> Span | None:
     if found and _TOWN_BEFORE.search(note.text, max(0, start - 24), start):
         return Span(*found.span(), LOCATION, 6)
     return None
+
+
+def find_said_codes(text: str) -> Iterator[Span]:
+    """'zip code is 880', 'Postal code: 394 13': whatever form the codes of a land have."""
+    if "ip" in text or "ost" in text or "ZIP" in text or "OST" in text:
+        yield from (Span(*each.span(1), LOCATION, 8) for each in _CODE_SAID.finditer(text))
 
 
 def find_counties(text: str) -> Iterator[Span]:
