@@ -21,7 +21,7 @@ class Fault:
     """What happens instead of a good answer to the first ``times`` requests whose path holds ``where``.
 
     ``kind``: status (``value``: code, with ``headers``), drop (after ``value`` bytes of the body), stall (``value`` seconds before
-    the rest of the body), short (a Content-Length that is ``value`` bytes too small), elsewhere (a redirect to ``value``).
+    the rest of the body), short (a Content-Length that is ``value`` bytes too small), unannounced (no Content-Length), elsewhere (a redirect to ``value``).
     """
 
     where: str
@@ -147,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.fault
         length = len(body) - (fault.value if fault and fault.kind == "short" else 0)
         self.send_response(status)
-        for name, value in {"Content-Length": str(length), **(headers or {})}.items():
+        told = {} if fault and fault.kind == "unannounced" else {"Content-Length": str(length)}
+        for name, value in {**told, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if fault and fault.kind == "drop":
@@ -163,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(body[:length])
-        if fault and fault.kind == "short":
+        if fault and fault.kind in ("short", "unannounced"):
             self.close_connection = True
 
     # -- what a FHIR server does

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from include.sources.csv_files import PART
 from include.sources.database import ENDINGS, join_key, kept_columns
 from include.sources.database_snapshot import Plan, Snapshot, open_snapshot
 from include.sources.database_values import later, text_of
-from include.sources.pulling import Comparison, Pulled, PullError, PullJob, SourceRow
+from include.sources.pulling import Comparison, Pulled, PullError, PullJob, SourceRow, told_when_full
 
 if TYPE_CHECKING:
     from include.sources.registry import Source
@@ -50,7 +51,7 @@ def pull_database(source: Source, job: PullJob) -> Pulled:
             for table in source.contract.tables:
                 compared = job.books.compare(table.name)
                 try:
-                    with snapshot.apart():
+                    with told_when_full("the table's rows"), snapshot.apart():
                         ended = _pull_table(
                             source, table, snapshot, compared, job.folder, marks.get(table.name), seen_at
                         )
@@ -214,8 +215,9 @@ class _Files:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        for file in self._open.values():
-            file.close()
+        with ExitStack() as closing:
+            for file in self._open.values():
+                closing.callback(file.close)
 
     def write(self, role: str, line: list[str]) -> None:
         if role not in self._open:
