@@ -289,6 +289,14 @@ def test_blank_lines_are_no_rows_and_are_said(tmp_path):
     assert items[-1] == Notice("blank_line", 2, (), "t")
 
 
+@pytest.mark.parametrize("last", [b" ", b"\t\n", b" \t \n"])
+def test_a_line_of_spaces_is_blank(tmp_path, last):
+    items = under(tmp_path, small(), b"a,b\nx,y\n" + last)
+    assert [item.values for item in kept(items)] == [("x", "y")]
+    assert items[-1] == Notice("blank_line", 1, (), "t")
+    assert not refused(items)
+
+
 @pytest.mark.parametrize(
     ("content", "reason", "says"),
     [
