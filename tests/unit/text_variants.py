@@ -244,6 +244,18 @@ VARIANTS = (
     "Bills go to [[ADDRESS|Postfach 2217]].",
     "Delivered to [[ADDRESS|118 42 Quelbrin Street]] yesterday.",
     "Records of [[HOSPITAL|Brigham & Women’s]] were read.",
+    # what notes of many hands wrote: names that are words, roles behind names, talk, times behind days, spoken addresses
+    "Patient Name: [[NAME|Okonkwo-Bailey, Temperance J.]]  Sex: F\n[[NAME|Temperance]] states she feels fine.",
+    "Daughter [[NAME|Blessing]] was at bedside; two sons ([[NAME|Grant]], 9 and [[NAME|Chidi]], 12) at home.",
+    "I gave [[NAME|Bell]] (nurse) instructions. Discussed with [[NAME|Murphy]].",
+    "F/u with [[NAME|Dr. Ng]] [[DATE|12/1]] at 2pm. Addendum [[DATE|11/4]] @0730.",
+    "f/u w [[NAME|dr amir patel]] [[DATE|11/17]]. rtw [[DATE|11/10]].",
+    "License plate [[VEHICLE|MA 7XK 492]]; Lic. MA [[LICENSE|214477]].",
+    "Seen at [[HOSPITAL|Oak Hollow Family Practice]] before.",
+    "He is in his [[AGE|nineties]]; his mother died at age [[AGE|ninety-two]].",
+    "Write to [[EMAIL|jdoe at example dot com]] with questions.",
+    "pt name: [[NAME|mary beth o'connell]]. [[NAME|mary beth]] says she fell; the [[NAME|o'connell]] family agrees.",
+    "Saved as C:\\Users\\[[ID|tbailey]]\\wound.docx today.",
 )
 
 # Nothing here names anybody: every word stays.
@@ -289,4 +301,8 @@ KEPT = (
     "rose bengal\nsodium chloride\nferrous sulfate",
     "impression: normal. plan: none. assessment: stable",
     "Moved 2 times, stayed 3 weeks, grade 3/5 on 2 of 5 days.",
+    "Telehealth visit by videoconference. Sendout labs pending. Skin: No Rash. Hospitalist to follow.",
+    "Started Leqembi, Omvoh and Quviviq; Tdap given; Cologuard negative; Quantiferon negative; Rollator ordered.",
+    "Vet served in Vietnam 1968-70. Pain 7/10 and 3/10, strength 5/5 and 5/5, MoCA 12/30. May-Thurner was ruled out.",
+    "Liddle, Gitelman and Bartter were considered. Sézary cells absent.",
 )

@@ -47,7 +47,7 @@ NUMERIC = re.compile(
 )  # fmt: skip
 _DATE_CUE = re.compile(
     r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|(?:re)?admit(?:ted)?|(?:re)?admission|discharged?|seen|visit|beginning|starting|started|"
-    r"ending|effective|expires?|due|scheduled|due date|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
+    r"ending|effective|expires?|due|scheduled|due date|rtw|rtc|appt|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
     re.IGNORECASE,
 )
 _NO_DATE_AFTER = re.compile(
@@ -71,6 +71,7 @@ _WORDED_AGE = re.compile(
     r"\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?(?=[- ]years?[- ]old|[- ]years? of age)",
     re.IGNORECASE,
 )
+_AGE_BEFORE = re.compile(r"\b(?:aged?(?: of)?|(?:his|her|their) (?:mid |early |late |mid-)?) ?$", re.IGNORECASE)
 _YEAR_ALONE = re.compile(r"(?:1[89]|20)\d{2}")
 _BORN = re.compile(
     r"\b(?:born|birth|dob|d\.o\.b\.?|birthdate|b\.)\W{0,3}(?:in|year|of|is|on|:)?\W{0,3}$", re.IGNORECASE
@@ -92,7 +93,9 @@ def find_dates(note: Note) -> Iterator[Span]:
                 yield Span(*found.span(), AGE, 6)
     if "inet" in text or "INET" in text or "undred" in text:
         for found in _NINETY.finditer(text):
-            if re.search(r"year|-old|\by\.?/?o\b", text[found.start() : found.end() + 12], re.IGNORECASE):
+            if re.search(r"year|-old|\by\.?/?o\b", text[found.start() : found.end() + 12], re.IGNORECASE) or (
+                _AGE_BEFORE.search(text, max(0, found.start() - 12), found.start())
+            ):
                 yield Span(*found.span(), AGE, 6)
 
 
@@ -171,7 +174,9 @@ def _is_inside_identifier(text: str, found: re.Match) -> bool:
 def _is_day(text: str, found: re.Match) -> bool:
     """3/14 is a day only where the words around say so; 5/5 is also a strength and 2/6 a murmur."""
     cue = _DATE_CUE.search(text, max(0, found.start() - 24), found.start())
-    is_told = cue is not None and "-" not in cue[0][-2:]
+    is_told = (cue is not None and "-" not in cue[0][-2:]) or _TIME_BEHIND.match(text, found.end()) is not None
+    if not is_told and _FOLLOW_UP.search(text, max(0, found.start() - 64), found.start()):
+        is_told = _CLAUSE_ENDS.match(text, found.end()) is not None
     if not is_told:
         is_told = _WEEKDAY_BEFORE.search(text, max(0, found.start() - 16), found.start()) is not None
     if not is_told and text[found.start() - 1 : found.start()] == "(" and text[found.end() : found.end() + 1] == ")":
@@ -182,6 +187,13 @@ def _is_day(text: str, found: re.Match) -> bool:
     return is_told and not _NO_DATE_AFTER.match(text, found.end())
 
 
+_FOLLOW_UP = re.compile(
+    r"\b(?:f/u|follow[- ]?up|return to clinic|rtc|rtw|appt|appointment)\b[^.;\n]{1,48} $", re.IGNORECASE
+)
+_CLAUSE_ENDS = re.compile(r"\s*(?:[.;,]|$|\n)")
+_TIME_BEHIND = re.compile(
+    r"\s?(?:@|at)\s?(?:[01]?\d|2[0-3])(?::?[0-5]\d)?\s?(?:[ap]m?\b|h(?:rs?|ours)?\b|(?<=\d\d\d)|(?<=\d\d\d\d))"
+)
 _SCORE = re.compile(r"\b(?:scores?|scale|index|moca|mmse|epworth|braden|morse|slums|kps|tinetti|berg)\b", re.IGNORECASE)
 
 

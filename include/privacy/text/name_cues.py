@@ -29,7 +29,7 @@ _PLACE_CUE = re.compile(
     re.IGNORECASE,
 )
 _AT = re.compile(
-    r"\b(?:at|admitted to|transferred (?:to|from)|referred (?:to|from)|discharged (?:to|from)|visited|presented to|lives in|living in|resid(?:es|ing) (?:in|at)|moved (?:to|from)|born in|flew (?:to|from))\s(?:the\s)?$",
+    r"\b(?:at|admitted to|transferred (?:to|from)|referred (?:to|from)|discharged (?:to|from)|visited|presented to|lives (?:alone |with family )?in|living in|resid(?:es|ing) (?:in|at)|moved (?:to|from)|born in|flew (?:to|from))\s(?:the\s)?$",
     re.IGNORECASE,
 )
 _COMPANY_CUE = re.compile(

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 from include.privacy.text import lexicon as lex
 from include.privacy.text.reading import Note
-from include.privacy.text.small_lists import find_small_listed
+from include.privacy.text.small_lists import find_small_again, find_small_listed
 from include.privacy.text.spans import NAME, Span
 from include.privacy.text.terms import DOSE, IS_COLON, is_term
 from include.privacy.text.vocabulary import FUNCTION_WORDS, TERM_AFTER
 
 _LIST_GAP = re.compile(r"(?:,|,? and|,? or| &|/) ?$")
 _COMMAS = (", ", ",")
+_NAME_LABEL = re.compile(
+    r"\b(?:name|patient|pt|member|client|resident)\s?[:=]\s{0,4}(?:[\w'’-]+[ -]){0,3}$", re.IGNORECASE
+)
 _LEAST_WEIGHT = 5  # of a name that others are found beside
 _SURE_WEIGHT = 8  # of a name after a title or a label
 _NEVER_AGAIN = lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY
@@ -41,12 +44,14 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
         return
     named = _gather(note, names)
     yield from find_small_listed(note, names)
+    yield from find_small_again(note, names)
     for index in note.marked:
         kind = note.kinds[index]
         if not kind & lex.CAP or named.covered[note.starts[index]]:
             continue
-        if _is_given_after(note, index, named.ends):
-            yield Span(note.starts[index - 1], note.ends[index], NAME, 5)
+        if _is_given_after(note, index, named.ends) or _is_labelled_given(note, index, named.ends):
+            named.words.add(note.words[index].lower())
+            yield Span(note.starts[index - 1], _end_with_initial(note, index), NAME, 5)
         elif kind & _NEVER_AGAIN:
             continue
         elif _is_family_first(note, index, named.starts):
@@ -122,6 +127,26 @@ def _is_given_after(note: Note, index: int, ends: dict[int, int]) -> bool:
         return False
     are_capitals = bool(kind & note.kinds[index - 1] & lex.UPPER) and len(note.words[index]) > 2
     return are_capitals or weight >= _SURE_WEIGHT
+
+
+def _is_labelled_given(note: Note, index: int, ends: dict[int, int]) -> bool:
+    """Patient Name: Hauta, Temperance J.: a word of the language after a family name that opens its line behind a label."""
+    kind = note.kinds[index]
+    if not index or note.gap(index - 1) not in _COMMAS or ends.get(note.ends[index - 1], 0) < _SURE_WEIGHT:
+        return False
+    if kind & (lex.CREDENTIAL | lex.CLINICAL | lex.UPPER | lex.FACILITY | lex.STATE) or len(note.words[index]) < 3:
+        return False
+    label = note.text[max(0, note.starts[index - 1] - 40) : note.starts[index - 1]]
+    return _NAME_LABEL.search(label) is not None
+
+
+def _end_with_initial(note: Note, index: int) -> int:
+    """Where a given name ends, with the initial behind it."""
+    following = index + 1
+    if following < len(note.words) and note.kinds[following] & lex.LETTER and note.gap(index) == " ":
+        end = note.ends[following]
+        return end + (note.text[end : end + 1] == ".")
+    return note.ends[index]
 
 
 def _is_listed(note: Note, index: int, starts: set[int], ends: dict[int, int]) -> bool:

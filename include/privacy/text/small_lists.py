@@ -1,4 +1,4 @@
-"""Lists of names written small: what stands among names that were found is one too, though it is a word or in no list."""
+"""Names written small, by those that were found: others of the same list, though they are words, and the same again elsewhere."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def find_small_listed(note: Note, names: Sequence[Span]) -> Iterator[Span]:
             yield from (
                 Span(note.starts[place], note.ends[place], NAME, 4) for place in listed if _may_be_name(note, place)
             )
+
+
+def find_small_again(note: Note, names: Sequence[Span]) -> Iterator[Span]:
+    """'pt name: mary beth o'connell … the o'connell family': parts of names written small, wherever they stand again."""
+    written = {word for span in names for word in note.text[span.start : span.end].split() if word.islower()}
+    known = {word for word in (part.strip(".,;:'’") for part in written) if _names_only(word)}
+    if not known:
+        return
+    for index, word in enumerate(note.words):
+        if word in known:
+            last = index
+            while last + 1 < len(note.words) and note.gap(last) == " " and note.words[last + 1] in written:
+                last += 1
+            yield Span(note.starts[index], note.ends[last], NAME, 4)
+
+
+def _names_only(word: str) -> bool:
+    """Long enough, and no word of the language."""
+    low = lex.fold(word)
+    return len(low) > 3 and low not in FUNCTION_WORDS and not lex.load_lexicon().knows(low)
 
 
 def _list_around(note: Note, index: int) -> list[int]:

@@ -54,6 +54,7 @@ TWO_EPONYMS = frozenset(
         ("landry", "guillain"),
         ("simmonds", "sheehan"),
         ("levine", "harvey"),
+        ("may", "thurner"),
     }
 )
 

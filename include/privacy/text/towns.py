@@ -21,7 +21,7 @@ _STATE_AFTER = re.compile(
     + r"|New (?:York|Jersey|Mexico|Hampshire)|(?:North|South) (?:Carolina|Dakota)|West Virginia|Rhode Island)\b(?!['’]s)"
 )
 _ZIP_AFTER = re.compile(r",?\s{1,3}\d{5}(?:-\d{4})?\b")
-_COUNTRY_CODE = re.compile(r",?\s{1,3}\d{4,6}\b(?!\s?(?:mg|ml|units))")
+_COUNTRY_CODE = re.compile(r",?\s{1,3}(?!(?:19|20)\d\d\b)\d{4,6}\b(?!\s?(?:mg|ml|units))")
 SAINTS = frozenset(("st", "saint", "mt", "mount", "ft", "fort", "santa", "san"))
 _TOWN_CUE = re.compile(r"\b(?:in|from|near|to|at|of|outside|around|visiting|downtown|city|town)\s$|(?:^|[,(]\s?)$")
 _SCALE_WORDS = ("grade", "criteria", "classification", "scale", "score", "system")
