@@ -1,13 +1,15 @@
-"""Loose ends of addresses that were found: the house number left before or behind a street, state and postal code in the lines below."""
+"""Loose ends of names and addresses that were found: initials, the house number left before or behind a street, state and postal code in the lines below."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-from include.privacy.text.spans import LOCATION, Span
+from include.privacy.text.spans import LOCATION, NAME, Span
 
 _REACH = 16
+_INITIAL_BEFORE = re.compile(r"(?<![\w.'’])(?:[A-Z]\. ?){1,2}$")
+_INITIAL_BEHIND = re.compile(r", [A-Z]\.(?![\w.]| [A-Z]\.)")  # not M.D.
 _BETWEEN = re.compile(r"[ ,.\n]{0,2}")
 _BEFORE = re.compile(r"(?:^|(?<=[\s>(]))\d{1,6} (?:\d{1,6} )?$")
 _BEHIND = re.compile(
@@ -28,6 +30,17 @@ def find_loose_ends(text: str, joined: Iterable[Span]) -> Iterator[Span]:
             yield from _around(text, span)
     if " Zealand" in text or " Kingdom" in text or "South " in text or " Re" in text or "Costa " in text:
         yield from (Span(*each.span(), LOCATION, 6) for each in _COUNTRY_OF_TWO_WORDS.finditer(text))
+
+
+def find_initials(text: str, joined: Iterable[Span]) -> Iterator[Span]:
+    """The initial right before or behind a name: 'R. Gray', 'Gray, R.'"""
+    for span in joined:
+        if span.label != NAME or not text[span.start].isupper():
+            continue
+        if before := _INITIAL_BEFORE.search(text, max(0, span.start - 8), span.start):
+            yield Span(before.start(), span.start, NAME, 5)
+        if behind := _INITIAL_BEHIND.match(text, span.end):
+            yield Span(span.end, behind.end(), NAME, 5)
 
 
 def _stretches(text: str, joined: Iterable[Span]) -> Iterator[Span]:
