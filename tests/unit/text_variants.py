@@ -256,6 +256,10 @@ VARIANTS = (
     "Write to [[EMAIL|jdoe at example dot com]] with questions.",
     "pt name: [[NAME|mary beth o'connell]]. [[NAME|mary beth]] says she fell; the [[NAME|o'connell]] family agrees.",
     "Saved as C:\\Users\\[[ID|tbailey]]\\wound.docx today.",
+    "Phone note [[DATE|11/3]] 1512. Per mom ([[NAME|Summer]]); dad ([[NAME|Rob]]) agrees. Stepdad [[NAME|Art]] drives.",
+    "Knows his daughter's name ([[NAME|Melody]]). Triage RN [[NAME|Dawn]] was told.",
+    "I, [[NAME|Dr. Jude Law-Okoro]], attest. Signed by [[NAME|LAW-OKORO, JUDE]].",
+    "[[NAME|Mr. Van Der Berg]]'s INR was 2.4.",
 )
 
 # Nothing here names anybody: every word stays.

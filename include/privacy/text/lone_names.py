@@ -23,12 +23,14 @@ _PER_AFTER = re.compile(r"[,.;:)]|['’]s |\s(?:notes?|recs?|recommendations?|re
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\")\]]?\s{1,4}|\n\s*(?:[-*•]\s*|\d{1,2}[.)]\s*)?|[-*•]\s|[\"“(]\s?)$")
 _QUOTED_OR_CAPITAL = re.compile(r"\s?: ?[\"“A-Z]")
 _AFTER_LISTED = re.compile(r"[A-Z][\w'’]+(?: and|,) $")
-_ASKED = re.compile(r", (?:can|could|would|will|do|did|are|have) (?:I|you|we)\b|, (?:please|thank you)\b")
+_ASKED = re.compile(r", (?:can|could|would|will|do|did|are|have) (?:I|you|we)\b|, (?:please|pls|plz|thank you)\b")
 _ROLE_BEHIND = re.compile(
     r" \((?:(?:his|her|pt's|the) )?(?:(?:charge |bedside |night )?nurse|rn|lpn|np|pa|md|do|pharmd|aide|cna|son|daughter|wife|husband|mother|father|mom|dad|sister|brother|"
     r"niece|nephew|cousin|friend|partner|caregiver|neighbor|hcp|poa|interpreter|social worker|case manager)[,;)]",
     re.IGNORECASE,
 )
+_CALLED_IN_BRACKETS = re.compile(r"\bname \([\"“]?$")
+_CLINICIAN_BEFORE = re.compile(r"\b(?:RN|LPN|LVN|CNA|PCA|RRT|MSW|LCSW|LICSW) $")
 _CHILDREN = re.compile(r"\b(?:kids|children|sons|daughters|grandchildren|siblings|brothers|sisters) ?[(:,] ?$")
 _AGED = re.compile(r",? \(?\d{1,2}\b")
 _TALKED = re.compile(
@@ -63,6 +65,8 @@ def is_lone_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
     if not kind & lex.COMMON or IS_COLON.match(after) or DOSE.match(after) or is_term(note, first, last):
         return False
     if first == last and not kind & lex.UPPER and _is_told_apart(before, after):
+        return True
+    if kind & lex.GIVEN and _CLINICIAN_BEFORE.search(before):
         return True
     if first == last and kind & lex.FAMILY and _is_told_of_people(before, after):
         return True
@@ -113,8 +117,10 @@ def _is_listed_after_name(note: Note, first: int, before: str) -> bool:
 
 def _is_relative(note: Note, first: int, before: str) -> bool:
     """'her husband Bill', 'baby Grace'."""
-    if not first or before[-1:] != " ":
+    if not first or before[-1:] not in (" ", "("):
         return False
+    if _CALLED_IN_BRACKETS.search(before):
+        return True
     return bool(note.kinds[first - 1] & lex.RELATION) or note.words[first - 1].lower() in _CHILD_WORDS
 
 

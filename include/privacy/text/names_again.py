@@ -14,6 +14,7 @@ from include.privacy.text.terms import DOSE, IS_COLON, is_term
 from include.privacy.text.vocabulary import FUNCTION_WORDS, TERM_AFTER
 
 _LIST_GAP = re.compile(r"(?:,|,? and|,? or| &|/) ?$")
+_LONGEST_ABBREVIATION = 4  # letters
 _COMMAS = (", ", ",")
 _NAME_LABEL = re.compile(
     r"\b(?:name|patient|pt|member|client|resident)\s?[:=]\s{0,4}(?:[\w'’-]+[ -]){0,3}$", re.IGNORECASE
@@ -88,10 +89,11 @@ def _is_part_of_name(word: str, kind: int) -> bool:
 def _is_told(note: Note, index: int, named: _Found) -> bool:
     """A word of a name that was found, or a frequent name listed beside one; no abbreviation."""
     kind = note.kinds[index]
-    if kind & lex.UPPER and not kind & lex.NAMES:
-        return False
+    is_abbreviation = kind & lex.UPPER and not kind & lex.NAMES
     if note.words[index].lower() in named.words:
-        return True
+        return not is_abbreviation or len(note.words[index]) > _LONGEST_ABBREVIATION
+    if is_abbreviation:
+        return False
     is_frequent = kind & lex.COMMON and not kind & lex.UPPER
     return bool(is_frequent) and _is_listed(note, index, named.starts, named.ends)
 

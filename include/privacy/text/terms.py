@@ -55,6 +55,7 @@ TWO_EPONYMS = frozenset(
         ("simmonds", "sheehan"),
         ("levine", "harvey"),
         ("may", "thurner"),
+        ("mallory", "weiss"),
     }
 )
 

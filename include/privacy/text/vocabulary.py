@@ -63,7 +63,8 @@ COMPANIES = words(
 )
 RELATIONS = words(
     "wife husband spouse mother father mom dad son daughter brother sister aunt uncle niece nephew cousin grandmother grandfather grandson "
-    "granddaughter partner fiance fiancee fiancé fiancée girlfriend boyfriend friend neighbor neighbour caregiver guardian roommate stepfather stepmother"
+    "granddaughter partner fiance fiancee fiancé fiancée girlfriend boyfriend friend neighbor neighbour caregiver guardian roommate stepfather stepmother "
+    "stepdad stepmom stepson stepdaughter stepbrother stepsister dtr grandma grandpa nanny babysitter"
 )
 CUES = words(
     "patient name named called signed dictated attending physician provider surgeon pcp cc referred referring seen by with pt client resident contact "
