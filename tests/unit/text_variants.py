@@ -260,6 +260,7 @@ VARIANTS = (
     "Knows his daughter's name ([[NAME|Melody]]). Triage RN [[NAME|Dawn]] was told.",
     "I, [[NAME|Dr. Jude Law-Okoro]], attest. Signed by [[NAME|LAW-OKORO, JUDE]].",
     "[[NAME|Mr. Van Der Berg]]'s INR was 2.4.",
+    "She had surgery ([[NAME|Dr. Fontaine]], [[DATE|9/30]]). Social worker: [[NAME|Bree]]. Ins grp [[PLAN|5521]].",
 )
 
 # Nothing here names anybody: every word stays.
@@ -309,4 +310,5 @@ KEPT = (
     "Started Leqembi, Omvoh and Quviviq; Tdap given; Cologuard negative; Quantiferon negative; Rollator ordered.",
     "Vet served in Vietnam 1968-70. Pain 7/10 and 3/10, strength 5/5 and 5/5, MoCA 12/30. May-Thurner was ruled out.",
     "Liddle, Gitelman and Bartter were considered. Sézary cells absent.",
+    "Prior C/S at term. Doula present. Mallory-Weiss tear. Pharm: on file. Thx for the consult.",
 )

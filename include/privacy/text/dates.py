@@ -181,7 +181,11 @@ def _is_day(text: str, found: re.Match) -> bool:
         is_told = _CLAUSE_ENDS.match(text, found.end()) is not None
     if not is_told:
         is_told = _WEEKDAY_BEFORE.search(text, max(0, found.start() - 16), found.start()) is not None
-    if not is_told and text[found.start() - 1 : found.start()] == "(" and text[found.end() : found.end() + 1] == ")":
+    if (
+        not is_told
+        and _OPENS.search(text, max(0, found.start() - 2), found.start())
+        and text[found.end() : found.end() + 1] == ")"
+    ):
         # A score of so many is in brackets too, but seldom of more than twelve without being called one.
         is_told = int(re.split(r"\D", found[0])[1]) > 12 and not _SCORE.search(
             text, max(0, found.start() - 24), found.start()
@@ -189,11 +193,12 @@ def _is_day(text: str, found: re.Match) -> bool:
     return is_told and not _NO_DATE_AFTER.match(text, found.end())
 
 
+_OPENS = re.compile(r"\($|, $")
 _FOLLOW_UP = re.compile(
     r"\b(?:f/u|follow[- ]?up|return to clinic|rtc|rtw|appt|appointment)\b[^.;\n]{1,48} $", re.IGNORECASE
 )
 _CLAUSE_ENDS = re.compile(r"\s*(?:[.;,]|$|\n)")
-_CLOCK_BEHIND = re.compile(r",? (?:[01]\d|2[0-3])[0-5]\d(?![\d/.-]| ?(?:mg|ml|mcg|units|cc|kcal)\b)")
+_CLOCK_BEHIND = re.compile(r",? (?:[01]\d|2[0-3])[0-5]\d(?![\d/-]|\.\d| ?(?:mg|ml|mcg|units|cc|kcal)\b)")
 _TIME_BEHIND = re.compile(
     r"\s?(?:@|at)\s?(?:[01]?\d|2[0-3])(?::?[0-5]\d)?\s?(?:[ap]m?\b|h(?:rs?|ours)?\b|(?<=\d\d\d)|(?<=\d\d\d\d))"
 )

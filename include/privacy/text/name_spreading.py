@@ -78,6 +78,7 @@ def _is_given_before_initial(run: _Run, place: int) -> bool:
         not kind & lex.GIVEN
         or run.strength[place] != MAYBE
         or not run.kinds[place + 1] & lex.LETTER
+        or run.strength[place + 1] == NEVER
         or not run.is_one_line(place)
     ):
         return False

@@ -147,7 +147,7 @@ NUMBER_CUES = (
     (spans.FAX, r"\bfax|facsimile"),
     (spans.SSN, r"\b(?:ssn|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?|last (?:four|4)(?: digits)?)"),
     (spans.MRN, r"\b(?:mrn?|medical rec(?:ord)?s?|med(?:ical)? ?rec|chart|record|mr ?(?:#|no)|unit (?:#|no|number)|hospital (?:#|no|number))"),
-    (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit)"),
+    (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit|grp)"),
     (spans.ACCOUNT, r"\b(?:acct|account|bank|iban|credit card|debit card|card|billing|invoice|claim|visit|encounter|har|csn|fin|transaction|visa|mastercard)"),
     (spans.LICENSE, r"\b(?:(?:licen[sc]e|lic)(?:(?: no| number|\.|#)?:? [A-Z]{2}(?=\s))?|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln|dl)"),
     (spans.VEHICLE, r"\b(?:vin|plates?|tag|vehicle)"),
