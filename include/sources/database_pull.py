@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -101,19 +101,20 @@ def _pull_table(
     cells = _Cells(source, table, plan, seen_at)
     notes: list[str] = []
     with _Files(folder, cells) as files:
-        newest, rows, new = _take(snapshot.rows(plan, since, source.zone), cells, compared, files, since)
+        with closing(snapshot.rows(plan, since, source.zone)) as batches:  # its cursor ends before the connection does
+            newest, rows, new = _take(batches, cells, compared, files, since)
         if since is not None and table.origin.deletions:
-            for keys in snapshot.keys(plan):
-                compared.note_keys([key for row in keys if (key := cells.key_of(row)) is not None])
+            with closing(snapshot.keys(plan)) as batches:
+                for keys in batches:
+                    compared.note_keys([key for row in keys if (key := cells.key_of(row)) is not None])
             missed = compared.unknown()
             if missed:
                 notes.append(
                     f"table {table.name}: {missed} rows are there that column {table.origin.watermark} did not bring; "
                     "the table was read whole"
                 )
-                newest, more, added = _take(
-                    snapshot.rows(plan, None, source.zone), cells, compared, files, since, again=True
-                )
+                with closing(snapshot.rows(plan, None, source.zone)) as batches:
+                    newest, more, added = _take(batches, cells, compared, files, since, again=True)
                 rows, new = rows + more, new + added
         gone = _bury(table, compared, files, notes) if table.origin.deletions else 0
         if files.doubles:
