@@ -93,8 +93,12 @@ def _is_spoken_to(before: str, after: str) -> bool:
 
 
 def _is_told_apart(before: str, after: str) -> bool:
-    """'Bell (nurse)', 'Ada, 9 and Chidi, 12', 'Discussed with Murphy.'"""
-    if _ROLE_BEHIND.match(after) or (_CHILDREN.search(before) and _AGED.match(after)):
+    """'Bell (nurse)', 'her name (Melody)', 'Ada, 9 and Chidi, 12', 'Discussed with Murphy.'"""
+    if (
+        _ROLE_BEHIND.match(after)
+        or _CALLED_IN_BRACKETS.search(before)
+        or (_CHILDREN.search(before) and _AGED.match(after))
+    ):
         return True
     return _TALKED.search(before) is not None and _SENTENCE_OR_CLAUSE_ENDS.match(after) is not None
 
@@ -119,8 +123,6 @@ def _is_relative(note: Note, first: int, before: str) -> bool:
     """'her husband Bill', 'baby Grace'."""
     if not first or before[-1:] not in (" ", "("):
         return False
-    if _CALLED_IN_BRACKETS.search(before):
-        return True
     return bool(note.kinds[first - 1] & lex.RELATION) or note.words[first - 1].lower() in _CHILD_WORDS
 
 

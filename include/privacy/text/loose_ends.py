@@ -17,10 +17,6 @@ _BEHIND = re.compile(
 )
 _END_OF_LINE = re.compile(r"[.,;)?!]|\n|$| (?:street|st|St|Street)\b")
 _BELOW = re.compile(r"\s?\n ?,? ?(?:[A-Z]{2,3}\b,?\s{1,2})?\d{4,6}\b(?=\s|[.,?]|$)")
-_COUNTRY_OF_TWO_WORDS = re.compile(
-    r"\b(?:New Zealand|United Kingdom|South Africa|(?:Czech|Dominican) Republic|Costa Rica|Sri Lanka|Saudi Arabia|(?:South|North) Korea|El Salvador)"
-    r",? \d{4,6}\b(?! ?(?:mg|ml|units))"
-)
 
 
 def find_loose_ends(text: str, joined: Iterable[Span]) -> Iterator[Span]:
@@ -28,8 +24,6 @@ def find_loose_ends(text: str, joined: Iterable[Span]) -> Iterator[Span]:
     for span in _stretches(text, joined):
         if span.label == LOCATION:
             yield from _around(text, span)
-    if " Zealand" in text or " Kingdom" in text or "South " in text or " Re" in text or "Costa " in text:
-        yield from (Span(*each.span(), LOCATION, 6) for each in _COUNTRY_OF_TWO_WORDS.finditer(text))
 
 
 def find_initials(text: str, joined: Iterable[Span]) -> Iterator[Span]:

@@ -115,7 +115,7 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
         place = max(place, last)
 
 
-_COUNTRY_BEFORE = re.compile(r"\d{1,3}[ .-]")  # 21 284 698 2548: its run begins with the code of a country or region
+_COUNTRY_BEFORE = re.compile(r"\d{1,3}[ .-]")  # 31 206 555 0142: its run begins with the code of a country or region
 _SHORTEST_INTERNATIONAL = 8  # digits
 
 

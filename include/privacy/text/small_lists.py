@@ -17,7 +17,7 @@ _MOST_LISTED = 30
 
 
 def find_small_listed(note: Note, names: Sequence[Span]) -> Iterator[Span]:
-    """'leonti, terrence, pamela, donna, andrea and brian': single words between commas, most of them names that were found."""
+    """'quorvi, miriam, pamela, faith, andrea and brian': single words between commas, most of them names that were found."""
     found = {span.start for span in names if note.text[span.start : span.start + 1].islower()}
     seen = -1
     for start in sorted(found):

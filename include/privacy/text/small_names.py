@@ -70,7 +70,7 @@ def _before_age(text: str, lexicon: Lexicon) -> Iterator[Span]:
 
 
 def _around_initial(text: str, lexicon: Lexicon) -> Iterator[Span]:
-    """'emidio p lombardo': two listed names around an initial, one of which is no word of the language."""
+    """'giorgia m ventura': two listed names around an initial, one of which is no word of the language."""
     for found in _INITIAL_SMALL.finditer(text):
         given, family = found.groups()
         is_listed = "g" in lexicon.names.get(given, "").lower() and "f" in lexicon.names.get(family, "").lower()
@@ -79,7 +79,7 @@ def _around_initial(text: str, lexicon: Lexicon) -> Iterator[Span]:
 
 
 def _alone_in_line(text: str, lexicon: Lexicon) -> Iterator[Span]:
-    """'leone mazzi' as a line of its own: a frequent given name before no word of the language, or nobody's word before a frequent family name."""
+    """'carla zenotti' as a line of its own: a frequent given name before no word of the language, or nobody's word before a frequent family name."""
     for found in _LINE_SMALL.finditer(text):
         given, family = found.groups()
         is_given, is_family = "G" in lexicon.names.get(given, ""), "F" in lexicon.names.get(family, "")
@@ -90,7 +90,7 @@ def _alone_in_line(text: str, lexicon: Lexicon) -> Iterator[Span]:
 
 
 def _speaking(text: str, lexicon: Lexicon) -> Iterator[Span]:
-    """'mika: "who are you?"' at the beginning of a line, if the word is none of the language."""
+    """'drovik: "it hurts"' at the beginning of a line, if the word is none of the language."""
     for found in _SPEAKER_SMALL.finditer(text):
         if found[1].islower() and not lexicon.knows(found[1]):
             yield Span(*found.span(1), NAME, 5)

@@ -38,6 +38,11 @@ _CODE_SAID = re.compile(
     r"\b(?:zip(?: ?code)?|postal code|post ?code)(?: is| was)?\s?[:#]?\s{1,4}((?=[A-Z]{0,2}\d)[A-Z\d]{2,7}(?:[ -](?=[A-Z\d]*\d|[A-Z]{2}\b)[A-Z\d]{1,4})?)\b",
     re.IGNORECASE,
 )
+_LAST_WORDS = (" Zealand", " Kingdom", " Africa", " Republic", " Rica", " Lanka", " Arabia", " Korea", " Salvador")
+_COUNTRY_OF_TWO_WORDS = re.compile(
+    r"\b(?:New Zealand|United Kingdom|South Africa|(?:Czech|Dominican) Republic|Costa Rica|Sri Lanka|Saudi Arabia|(?:South|North) Korea|El Salvador)"
+    r",? (?!(?:19|20)\d\d\b)\d{4,6}\b(?! ?(?:mg|ml|units))"
+)
 _TOWN_BEFORE = re.compile(r"[A-Z][a-zA-Z]+,?\s$")
 
 
@@ -122,7 +127,7 @@ def find_saint(note: Note, index: int) -> Span | None:
 
 
 def find_code_of_country(note: Note, index: int) -> Span | None:
-    """'Norway 0251', 'New Zealand 6011': a postal code behind a country."""
+    """'Norway 0251': a postal code behind a country."""
     code = _COUNTRY_CODE.match(note.text, note.ends[index])
     return Span(note.starts[index], code.end(), LOCATION, 7) if code else None
 
@@ -137,9 +142,11 @@ def find_postcode(note: Note, index: int) -> Span | None:
 
 
 def find_said_codes(text: str) -> Iterator[Span]:
-    """'zip code is 880', 'Postal code: 394 13': whatever form the codes of a land have."""
+    """'zip code is 040', 'Postal code: 394 13', 'New Zealand 6011': whatever form the codes of a land have."""
     if "ip" in text or "ost" in text or "ZIP" in text or "OST" in text:
         yield from (Span(*each.span(1), LOCATION, 8) for each in _CODE_SAID.finditer(text))
+    if any(word in text for word in _LAST_WORDS):
+        yield from (Span(*each.span(), LOCATION, 6) for each in _COUNTRY_OF_TWO_WORDS.finditer(text))
 
 
 def find_counties(text: str) -> Iterator[Span]:
