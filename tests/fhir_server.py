@@ -51,6 +51,7 @@ class MisbehavingServer:
     next_origin: str = ""
     export_errors: list[dict] = field(default_factory=list)
     wrong_count: int = 0
+    swaps: dict[bytes, bytes] = field(default_factory=dict)  # what of an answer goes out otherwise, as no JSON writer would
     jobs: dict[str, dict] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
     url: str = ""
@@ -141,7 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
     # -- answers
 
     def _json(self, value: dict, status: int = 200) -> None:
-        self._answer(status, json.dumps(value).encode(), {"Content-Type": "application/fhir+json"})
+        body = json.dumps(value).encode()
+        for usual, other in self.it.swaps.items():
+            body = body.replace(usual, other)
+        self._answer(status, body, {"Content-Type": "application/fhir+json"})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         fault = self.fault

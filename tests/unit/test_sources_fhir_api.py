@@ -204,6 +204,17 @@ def test_entries_that_are_no_resources_are_refused_and_counted(tmp_path):
     assert pulled.notes == ("the server added 1 warnings to its pages of Patient",)
 
 
+@pytest.mark.parametrize("number", [b"1e999", b"-1E+400", b"9" * 400])
+def test_a_number_that_no_double_can_hold_costs_its_resource_and_not_the_page(tmp_path, number):
+    told = [patient(1), patient(2, multipleBirthInteger=77123), patient(3, x=1.50), patient(4, x=12345678901234567890)]
+    with serve(MisbehavingServer({"Patient": told}, page_size=10, swaps={b"77123": number})) as server:
+        pull = Pull(source_at(tmp_path, server.url), tmp_path)
+        pulled = pull()
+    assert pulled.notes == ()
+    assert pull.ids() == ["p1", "p3", "p4"]
+    assert [item.reason_code for item in pull.items() if isinstance(item, Reject)] == ["number_out_of_range"]
+
+
 def test_deletions_come_from_the_history_where_asked_for(tmp_path):
     server = MisbehavingServer(people(2))
     with serve(server):
