@@ -51,7 +51,9 @@ class MisbehavingServer:
     next_origin: str = ""
     export_errors: list[dict] = field(default_factory=list)
     wrong_count: int = 0
-    swaps: dict[bytes, bytes] = field(default_factory=dict)  # what of an answer goes out otherwise, as no JSON writer would
+    swaps: dict[bytes, bytes] = field(
+        default_factory=dict
+    )  # what of an answer goes out otherwise, as no JSON writer would
     jobs: dict[str, dict] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
     url: str = ""

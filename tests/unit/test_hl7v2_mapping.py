@@ -704,3 +704,10 @@ def test_a_claimed_disability_answers_none_of_the_six_questions():
     items = read(SOURCE, message("ADT^A01", "DB1|1|PT|D1|Y|20260101|20260201"))
     assert resources(items, "Observation") == []
     assert "DB1.4" in {name for each in items if isinstance(each, Notice) for name in each.names}
+
+
+@pytest.mark.parametrize("written", ["1e999", "-2E+400"])
+def test_a_number_that_no_double_can_hold_stays_text(written):
+    told = one(read(SOURCE, message("ORU^R01", "OBR|1|||1^x^LN", f"OBX|1|NM|1^x^LN||{written}||||||F")), "Observation")
+    assert "valueQuantity" not in told
+    assert told["valueString"] == written
