@@ -260,6 +260,8 @@ VARIANTS = (
     "Knows his daughter's name ([[NAME|Melody]]). Triage RN [[NAME|Dawn]] was told.",
     "I, [[NAME|Dr. Jude Law-Okoro]], attest. Signed by [[NAME|LAW-OKORO, JUDE]].",
     "[[NAME|Mr. Van Der Berg]]'s INR was 2.4.",
+    "[[NAME|Zenobia G. Tavish]], M.D.\n[[ID|ZGT:oakes]]\nDD: [[DATE|04/07/69]]",
+    "HPI: seen at [[HOSPITAL|WHR ED]] [[DATE|5/11]]. Housestaff: [[NAME|Shah]], [[NAME|Mays]]; Attending: [[NAME|Oconnell]].",
     "She had surgery ([[NAME|Dr. Fontaine]], [[DATE|9/30]]). Social worker: [[NAME|Bree]]. Ins grp [[PLAN|5521]].",
 )
 

@@ -195,7 +195,8 @@ def _is_day(text: str, found: re.Match) -> bool:
 
 _OPENS = re.compile(r"\($|, $")
 _FOLLOW_UP = re.compile(
-    r"\b(?:f/u|follow[- ]?up|return to clinic|rtc|rtw|appt|appointment)\b[^.;\n]{1,48} $", re.IGNORECASE
+    r"\b(?:f/u|follow[- ]?up|return to clinic|rtc|rtw|appt|appointment|(?:seen|admitted|evaluated|treated) (?:at|in|by))\b[^.;\n]{1,48} $",
+    re.IGNORECASE,
 )
 _CLAUSE_ENDS = re.compile(r"\s*(?:[.;,]|$|\n)")
 _CLOCK_BEHIND = re.compile(r",? (?:[01]\d|2[0-3])[0-5]\d(?![\d/-]|\.\d| ?(?:mg|ml|mcg|units|cc|kcal)\b)")

@@ -13,7 +13,7 @@ _COMMA = re.compile(r", {0,2}$")
 _LABEL = re.compile(
     r"(?:\b(?:patient(?:'s)?(?: name)?|pt(?: name)?|name(?: of patient)?|first name|last name|surname|full name|maiden name|middle name|given name|family name|"
     r"attending(?: physician)?|consults?|physician|provider|surgeon|assistant|anesthesiologist|pcp|primary care (?:physician|provider)|referring (?:physician|provider|md)|consultant|consulting physician|"
-    r"dictated by|transcribed by|signed by|reviewed by|authenticated by|verified by|ordered by|performed by|seen by|attested by|entered by|interpreted by|author|resident|intern|social worker|case ?worker|case manager|hygienist|technician|technologist|doula|midwife|coordinator|nanny|teacher|supervisor|nurse|therapist|"
+    r"dictated by|transcribed by|signed by|reviewed by|authenticated by|verified by|ordered by|performed by|seen by|attested by|entered by|interpreted by|author|house ?staff|fellow|resident|intern|social worker|case ?worker|case manager|hygienist|technician|technologist|doula|midwife|coordinator|nanny|teacher|supervisor|nurse|therapist|"
     r"emergency contact|next of kin|nok|contact(?: person)?|guardian|guarantor|subscriber|insured|responsible party|spouse|mother|father|wife|husband|daughter|son|sister|brother|friend|poa|hcp|proxy|"
     r"witness|interpreter|informant|historian|employer|client|member|user|attn|dear)\s?(?:\([^)\n]{0,20}\))?\s?[:=]\s{0,4})$",
     re.IGNORECASE,

@@ -260,6 +260,9 @@ _DONATION = re.compile(r"\b[A-Z]\d{4} ?\d{2} ?\d{6}\b")  # ISBT 128 donation ide
 _USER = re.compile(
     r"\b(?:user(?: ?name| ?id)?|login|logon)\s?[:=]?\s(?=[\w.-]*\d)(?=[\w.-]*[a-z])([\w.-]{4,30}\w)", re.IGNORECASE
 )
+_TYPIST = re.compile(
+    r"^[A-Z]{2,4}[:/] ?[a-z]{2,12}\d{0,3}$|^[A-Z]{2,4}/[A-Z]{2,4}$", re.MULTILINE
+)  # XGT:holmes below a signature
 _USER_FOLDER = re.compile(r"(?:\\Users\\|/home/|/Users/)([\w.-]{2,40})")
 _ACCESSION = re.compile(r":[A-Z]{1,3}\d{4,8}[A-Z]?\b")
 _YEAR_OR_DAY = re.compile(r"(?<!\w)\d{2,4}$")
@@ -283,6 +286,8 @@ def find_coded(text: str) -> Iterator[Span]:
         yield from (Span(*each.span(), SSN, 8) for each in _MASKED.finditer(text))
     if any(word in text for word in ("plate", "Plate", "PLATE", " tag ", " tag:", "Tag")):
         yield from (Span(*each.span(1), VEHICLE, 8) for each in _PLATE.finditer(text))
+    if "M.D." in text or "MD" in text or "D.O." in text:
+        yield from (Span(*each.span(), ID, 5) for each in _TYPIST.finditer(text))
     if "\\Users\\" in text or "/home/" in text or "/Users/" in text:
         yield from (Span(*each.span(1), ID, 7) for each in _USER_FOLDER.finditer(text))
     if "(01)" in text:
