@@ -240,6 +240,10 @@ fuzz: $(STAMP) ## hostile input to every parser for minutes: each read or refuse
 fuzz-dicom: $(STAMP) ## damaged DICOM files for minutes: each read or refused, no crash, no hang, no memory growth (long)
 	@$(PY) -m pytest -m slow tests/unit/test_sources_dicom.py -q $(ARGS)
 
+.PHONY: arrival-test
+arrival-test: $(STAMP) ## three days of every kind, in every order of arrival, end in the same marts (long)
+	@$(PY) -m pytest -m slow tests/dbt/test_arrival_order.py -q $(ARGS)
+
 .PHONY: seeds
 seeds: $(STAMP) ## do the intervals hold the planted disparities as often as they claim, over 200 samples?
 	@$(PY) -m include.sample coverage --seeds 200 --people $(or $(PEOPLE),2000)

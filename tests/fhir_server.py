@@ -21,7 +21,7 @@ class Fault:
     """What happens instead of a good answer to the first ``times`` requests whose path holds ``where``.
 
     ``kind``: status (``value``: code, with ``headers``), drop (after ``value`` bytes of the body), stall (``value`` seconds before
-    the rest of the body), short (a Content-Length that is ``value`` bytes too small), elsewhere (a redirect to ``value``).
+    the rest of the body), short (a Content-Length that is ``value`` bytes too small), unannounced (no Content-Length), elsewhere (a redirect to ``value``).
     """
 
     where: str
@@ -51,6 +51,9 @@ class MisbehavingServer:
     next_origin: str = ""
     export_errors: list[dict] = field(default_factory=list)
     wrong_count: int = 0
+    swaps: dict[bytes, bytes] = field(
+        default_factory=dict
+    )  # what of an answer goes out otherwise, as no JSON writer would
     jobs: dict[str, dict] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
     url: str = ""
@@ -141,13 +144,17 @@ class _Handler(BaseHTTPRequestHandler):
     # -- answers
 
     def _json(self, value: dict, status: int = 200) -> None:
-        self._answer(status, json.dumps(value).encode(), {"Content-Type": "application/fhir+json"})
+        body = json.dumps(value).encode()
+        for usual, other in self.it.swaps.items():
+            body = body.replace(usual, other)
+        self._answer(status, body, {"Content-Type": "application/fhir+json"})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         fault = self.fault
         length = len(body) - (fault.value if fault and fault.kind == "short" else 0)
         self.send_response(status)
-        for name, value in {"Content-Length": str(length), **(headers or {})}.items():
+        told = {} if fault and fault.kind == "unannounced" else {"Content-Length": str(length)}
+        for name, value in {**told, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
         if fault and fault.kind == "drop":
@@ -163,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.wfile.write(body[:length])
-        if fault and fault.kind == "short":
+        if fault and fault.kind in ("short", "unannounced"):
             self.close_connection = True
 
     # -- what a FHIR server does

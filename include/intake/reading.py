@@ -19,8 +19,8 @@ from include.landing.encryption import Decrypted, open_name
 from include.landing.object_store import open_store, read_blocks
 from include.privacy.keyring import load_keyring
 from include.settings import Settings
+from include.sources.byte_stream import needs_a_look, read_line_blocks
 from include.sources.byte_stream import read_blocks as unpack_blocks
-from include.sources.byte_stream import read_line_blocks
 from include.sources.items import BrokenContainerError, Document, Item, Notice, Reject, refuse
 from include.sources.registry import Source, reader_of
 from include.sources.resource_checks import judge_line
@@ -101,10 +101,10 @@ def _is_deep(content: bytes) -> bool:
 def _read_lines(opener: Opener, landed: LandedObject) -> Iterator[Piece | Reject | Notice]:
     first, blank, waiting, size = 1, 0, [], 0
     with opener.open(landed) as stream:
-        for lines, may_hold_nul in _line_blocks(opener, landed, stream):
+        for lines, is_suspect in _line_blocks(opener, landed, stream):
             places: Sequence[int] = range(first, first + len(lines))
             first += len(lines)
-            if may_hold_nul or set(map(type, lines)) != {bytes} or not all(map(bytes.strip, lines)):
+            if is_suspect or set(map(type, lines)) != {bytes} or not all(map(bytes.strip, lines)):
                 places, lines, rejects, empty = _sort_out(places, lines, landed.file.resource_type)
                 yield from rejects
                 blank += empty
@@ -124,9 +124,9 @@ def _line_blocks(opener: Opener, landed: LandedObject, stream: BinaryIO) -> Iter
     seen = 0
     blocks = unpack_blocks(stream, is_named_gzip=landed.file.is_gzip)
     try:
-        for lines, may_hold_nul in read_line_blocks(blocks, max_bytes=opener.source.max_record_bytes):
+        for lines, is_suspect in read_line_blocks(blocks, max_bytes=opener.source.max_record_bytes):
             seen += len(lines)
-            yield lines, may_hold_nul
+            yield lines, is_suspect
     except BrokenContainerError as problem:
         problem.place = max(problem.place, seen)
         raise
@@ -140,13 +140,13 @@ def _join(waiting: list[tuple[Sequence[int], Sequence[bytes]]]) -> Piece:
 def _sort_out(
     places: Sequence[int], lines: Sequence, expected: str | None
 ) -> tuple[list[int], list[bytes], list[Reject], int]:
-    """Take out blank lines, lines over the limit and lines with a NUL."""
+    """Take out blank lines, lines over the limit and lines with a NUL or a number that the splitter would not notice."""
     kept_places, kept, rejects, blank = [], [], [], 0
     for place, line in zip(places, lines, strict=True):
         if isinstance(line, bytes) and not line.strip():
             blank += 1
             continue
-        judged = judge_line(place, line, expected) if not isinstance(line, bytes) or b"\\u0000" in line else None
+        judged = judge_line(place, line, expected) if not isinstance(line, bytes) or needs_a_look(line) else None
         if isinstance(judged, Reject):
             rejects.append(judged)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -14,6 +15,10 @@ _PACKED_BYTES = 1 << 15  # 15 to 20 times as much comes out
 _GZIP = 31  # zlib's word for "with a gzip header and trailer"
 _GZIP_MARK = b"\x1f\x8b"
 _ESCAPED_NUL = b"\\u0000"
+# A number over 1.8e308 has an exponent of three digits, or 210 digits before a smaller one. What begins with one letter is found fastest.
+_EXPONENTS = tuple(re.compile(letter + rb"(?=[+0-9][0-9]{2,}[\s,\]}])") for letter in (b"e", b"E"))
+_STEP = 50
+_DIGITS_AT_EACH_STEP = re.compile(rb"[0-9]{4}")  # of every 50th character, where 200 digits stand in a row
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -66,6 +71,16 @@ def _feed(unpacker, packed: bytes, is_first: bool) -> Iterator[bytes]:
         raise broken("broken_gzip" if is_first else "gzip_trailing_garbage") from None
 
 
+def needs_a_look(content: bytes) -> bool:
+    """True where JSON may hold what is valid and cannot be loaded: an escaped NUL, or a number that no double can hold.
+
+    Tells more than there is, never less; a gigabyte a second, because every line of an export is asked.
+    """
+    if _ESCAPED_NUL in content:
+        return True
+    return any(each.search(content) for each in _EXPONENTS) or _DIGITS_AT_EACH_STEP.search(content[::_STEP]) is not None
+
+
 class LongLine:
     """Stands in for a line over the limit: its hash and size, not its bytes."""
 
@@ -76,7 +91,7 @@ class LongLine:
 
 
 def read_line_blocks(blocks: Iterator[bytes], *, max_bytes: int) -> Iterator[tuple[list[bytes | LongLine], bool]]:
-    """Yield lists of whole lines without their line feed, and whether an escaped NUL may be among them.
+    """Yield lists of whole lines without their line feed, and whether one of them ``needs_a_look``.
 
     A line over ``max_bytes`` comes as a LongLine and is never held whole. A byte order mark at the start is dropped,
     and the last line needs no line feed.
@@ -89,14 +104,14 @@ def read_line_blocks(blocks: Iterator[bytes], *, max_bytes: int) -> Iterator[tup
         lines: list[bytes | LongLine] = block.split(b"\n")
         rest = lines.pop()
         if lines:
-            first, may_hold_nul = tail.close(lines[0])
+            first, is_suspect = tail.close(lines[0])
             lines = _cap(lines, max_bytes) if len(block) > max_bytes else lines
             lines[0] = first
-            yield lines, may_hold_nul or _ESCAPED_NUL in block
+            yield lines, is_suspect or needs_a_look(block)
         tail.add(rest)
     if tail.size:
-        last, may_hold_nul = tail.close(b"")
-        yield [last], may_hold_nul
+        last, is_suspect = tail.close(b"")
+        yield [last], is_suspect
 
 
 class _Tail:
@@ -130,12 +145,12 @@ class _Tail:
         self.add(head)
         if self.digest is not None:
             line: bytes | LongLine = LongLine(self.digest.hexdigest(), self.size)
-            may_hold_nul = False
+            is_suspect = False
         else:
             line = b"".join(self.parts)
-            may_hold_nul = is_joined and _ESCAPED_NUL in line
+            is_suspect = is_joined and needs_a_look(line)
         self.parts, self.size, self.digest = [], 0, None
-        return line, may_hold_nul
+        return line, is_suspect
 
 
 def _cap(lines: list[bytes], max_bytes: int) -> list[bytes | LongLine]:

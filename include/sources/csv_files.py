@@ -135,6 +135,11 @@ class Header:
             yield Notice("missing_optional_column", len(names), names, self.table.name)
 
 
+def _is_blank(cells: Sequence[str]) -> bool:
+    """A line of nothing, or of spaces and tabs alone, as exports end in; under a header of one column that is a row."""
+    return not cells or (len(cells) == 1 and not cells[0].strip())
+
+
 class TypedRows:
     """Turns records into Rows some thousands at a time, column by column, and row by row only where a cell is wrong."""
 
@@ -160,10 +165,10 @@ class TypedRows:
                 yield record
             elif len(record[1]) == width:
                 yield next(converted)
-            elif record[1]:
-                yield self._refuse_width(*record)
-            else:
+            elif _is_blank(record[1]):
                 self.blank += 1
+            else:
+                yield self._refuse_width(*record)
 
     def _refuse_width(self, place: int, cells: list[str]) -> Reject:
         found = f"a row of {len(cells)} cells under a header of {self.header.width}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import isinf
 from zoneinfo import ZoneInfo
 
 from include.sources.contracts import Column, Contract
@@ -17,6 +18,7 @@ ConvertCells = Callable[[Sequence[str | None]], list[str | None]]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,300}(?:\.[0-9]{0,300})?|\.[0-9]{1,300})(?:[eE][+-]?[0-9]{1,3})?").fullmatch
+_MAY_BE_TOO_LARGE = re.compile(r"[eE]\+?[0-9]").search
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _PLAIN_SECONDS = 19  # '2026-01-31T23:59:59'
 
@@ -58,6 +60,8 @@ def _convert_integers(cells: Sequence[str | None]) -> list[str | None]:
 def _convert_decimals(cells: Sequence[str | None]) -> list[str | None]:
     if not all(map(_DECIMAL, filter(_is_value, cells))):
         raise ValueError("not a decimal")
+    if any(map(_MAY_BE_TOO_LARGE, filter(_is_value, cells))) and any(isinf(float(cell)) for cell in cells if cell):
+        raise ValueError("a number that no double can hold")  # what is counted later could not take it
     return list(cells)
 
 

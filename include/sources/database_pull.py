@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from include.sources.csv_files import PART
 from include.sources.database import ENDINGS, join_key, kept_columns
 from include.sources.database_snapshot import Plan, Snapshot, open_snapshot
 from include.sources.database_values import later, text_of
-from include.sources.pulling import Comparison, Pulled, PullError, PullJob, SourceRow
+from include.sources.pulling import Comparison, Pulled, PullError, PullJob, SourceRow, told_when_full
 
 if TYPE_CHECKING:
     from include.sources.registry import Source
@@ -50,7 +51,7 @@ def pull_database(source: Source, job: PullJob) -> Pulled:
             for table in source.contract.tables:
                 compared = job.books.compare(table.name)
                 try:
-                    with snapshot.apart():
+                    with told_when_full("the table's rows"), snapshot.apart():
                         ended = _pull_table(
                             source, table, snapshot, compared, job.folder, marks.get(table.name), seen_at
                         )
@@ -100,19 +101,20 @@ def _pull_table(
     cells = _Cells(source, table, plan, seen_at)
     notes: list[str] = []
     with _Files(folder, cells) as files:
-        newest, rows, new = _take(snapshot.rows(plan, since, source.zone), cells, compared, files, since)
+        with closing(snapshot.rows(plan, since, source.zone)) as batches:  # its cursor ends before the connection does
+            newest, rows, new = _take(batches, cells, compared, files, since)
         if since is not None and table.origin.deletions:
-            for keys in snapshot.keys(plan):
-                compared.note_keys([key for row in keys if (key := cells.key_of(row)) is not None])
+            with closing(snapshot.keys(plan)) as batches:
+                for keys in batches:
+                    compared.note_keys([key for row in keys if (key := cells.key_of(row)) is not None])
             missed = compared.unknown()
             if missed:
                 notes.append(
                     f"table {table.name}: {missed} rows are there that column {table.origin.watermark} did not bring; "
                     "the table was read whole"
                 )
-                newest, more, added = _take(
-                    snapshot.rows(plan, None, source.zone), cells, compared, files, since, again=True
-                )
+                with closing(snapshot.rows(plan, None, source.zone)) as batches:
+                    newest, more, added = _take(batches, cells, compared, files, since, again=True)
                 rows, new = rows + more, new + added
         gone = _bury(table, compared, files, notes) if table.origin.deletions else 0
         if files.doubles:
@@ -214,8 +216,9 @@ class _Files:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        for file in self._open.values():
-            file.close()
+        with ExitStack() as closing:
+            for file in self._open.values():
+                closing.callback(file.close)
 
     def write(self, role: str, line: list[str]) -> None:
         if role not in self._open:

@@ -21,6 +21,7 @@
     tries: 6                              # with waits from wait_seconds (1) doubling to longest_wait_seconds (300)
     export_minutes: 240                   # to wait for an export; the next night goes on
     downloads: 4                          # files, or types of a search, at once
+    max_file_mb: 65536                    # a file of an export larger than this is not taken
 
 What comes is landed as NDJSON, one file a type, and read as kind fhir_bulk reads it.
 """

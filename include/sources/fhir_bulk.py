@@ -71,7 +71,7 @@ def read(source: Source, open_stream: OpenStream, file: Landed) -> Iterator[Item
     loads, expected, place, blank = orjson.loads, file.resource_type, 0, 0
     with open_stream() as stream:
         blocks = read_blocks(stream, is_named_gzip=file.is_gzip)
-        for lines, may_hold_nul in read_line_blocks(blocks, max_bytes=source.max_record_bytes):
+        for lines, is_suspect in read_line_blocks(blocks, max_bytes=source.max_record_bytes):
             for line in lines:
                 place += 1
                 try:
@@ -82,7 +82,7 @@ def read(source: Source, open_stream: OpenStream, file: Landed) -> Iterator[Item
                         and key.__class__ is str
                         and 0 < len(key) < 65
                         and key.isprintable()
-                        and not may_hold_nul
+                        and not is_suspect
                     ):
                         yield Document(place, line, resource)
                         continue

@@ -19,7 +19,7 @@ import orjson
 from include.sources.fhir_files import GoneError, fetch_file, lines_of
 from include.sources.fhir_http import FHIR_JSON, Answer, FhirServer, follow, retry_after
 from include.sources.fhir_options import FhirOptions
-from include.sources.pulling import Pulled, PullError, PullJob
+from include.sources.pulling import Pulled, PullError, PullJob, told_when_full
 from include.sources.resource_types import as_type
 
 _LONGEST_POLL_SECONDS = 60.0
@@ -205,7 +205,8 @@ def _fetch(server: FhirServer, job: PullJob, asked: str, progress: dict[str, Any
                 problems.append(f"file {done} of {len(files)} of the export ({file['type'] or file['role']}): {ended}")
                 left.append(file)
             job.count(files=done, of=len(files), fetched_bytes=size)
-    _write_manifest(job, progress["time"], [file for file in files if file not in left])
+    with told_when_full("the export's manifest"):
+        _write_manifest(job, progress["time"], [file for file in files if file not in left])
     problems += [note for file in files if file not in left for note in _shortfall(job, file)]
     if left:
         return Pulled(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +14,11 @@ import orjson
 from include.sources.byte_stream import read_blocks
 from include.sources.fhir_http import FhirServer, PassingError
 from include.sources.items import BrokenContainerError
-from include.sources.pulling import PullError
+from include.sources.pulling import PullError, no_room, told_when_full
 
 _BLOCK_BYTES = 1 << 18
+_RESERVE_BYTES = 256 << 20  # left free, because the databases may be on the same disk
+_LOOK_EVERY_BYTES = 16 << 20
 _RANGE = re.compile(r"bytes (\d+)-\d*/(\d+|\*)")
 
 
@@ -27,16 +30,18 @@ def fetch_file(server: FhirServer, url: str, target: Path, *, with_token: bool) 
     """Fetch ``url`` into ``target`` and return its bytes; a target that is there is whole.
 
     What was fetched before a break stays beside it and is gone on with, if the server says it is the same file. Gives up
-    after as many failures in a row without progress as ``tries`` says. Raises PullError, GoneError.
+    after as many failures in a row without progress as ``tries`` says, at once where the disk is (nearly) full, and without
+    keeping any of it where it is larger than ``max_file_mb``. Raises PullError, GoneError.
     """
     if target.exists():
         return target.stat().st_size
-    part = _Part(target)
+    part = _Part(target, server.options.max_file_mb << 20)
     options, failures, furthest, wait = server.options, 0, part.size(), server.options.wait_seconds
     while True:
         try:
-            part.fetch(server, url, with_token)
-            return part.finish()
+            with told_when_full("a file of the export"):
+                part.fetch(server, url, with_token)
+                return part.finish()
         except PassingError as problem:
             has_grown = part.size() > furthest
             furthest = max(furthest, part.size())
@@ -68,8 +73,8 @@ def lines_of(path: Path) -> int | None:
 class _Part:
     """What is there of a file: its bytes so far, and what the server said of it (validator, length, encoding)."""
 
-    def __init__(self, target: Path) -> None:
-        self.target = target
+    def __init__(self, target: Path, most_bytes: int) -> None:
+        self.target, self.most_bytes = target, most_bytes
         self.bytes_path = target.with_name(target.name + ".part")
         self.said_path = target.with_name(target.name + ".said.part")
 
@@ -104,15 +109,38 @@ class _Part:
                 raise PassingError("another part of the file than was asked for")
             if not is_rest:
                 said = self._keep(response)
-            with self.bytes_path.open("ab" if is_rest else "wb", buffering=_BLOCK_BYTES) as file:
-                for (
-                    block
-                ) in response.iter_raw():  # as it comes: blocks of a fixed size would be lost with the connection
-                    file.write(block)
+            self._write(response, offset if is_rest else 0, said["length"])
         if said["length"] is not None and self.size() != said["length"]:
             if self.size() > said["length"]:
                 self._drop()
             raise PassingError("another number of bytes than the server announced")
+
+    def _write(self, response, size: int, announced: int | None) -> None:
+        """The body, behind the ``size`` bytes that are there. Raises PullError where it is too large for its limit or the disk."""
+        self._refuse_over(size if announced is None else announced)
+        self._refuse_full(0 if announced is None else announced - size)
+        looked_at = size
+        with self.bytes_path.open("ab" if size else "wb", buffering=_BLOCK_BYTES) as file:
+            for block in response.iter_raw():  # as it comes: blocks of a fixed size would be lost with the connection
+                file.write(block)
+                size += len(block)
+                self._refuse_over(size)
+                if size - looked_at >= _LOOK_EVERY_BYTES:
+                    looked_at = size
+                    self._refuse_full(0)
+
+    def _refuse_over(self, size: int) -> None:
+        if size > self.most_bytes:
+            self._drop()
+            raise PullError(
+                found=f"a file of more than {self.most_bytes >> 20:,} MiB",
+                expected="files up to max_file_mb",
+                action="ask for fewer types at once, or allow more with max_file_mb in sources.yml",
+            )
+
+    def _refuse_full(self, needed: int) -> None:
+        if shutil.disk_usage(self.target.parent).free < needed + _RESERVE_BYTES:
+            raise no_room("a file of the export")
 
     def finish(self) -> int:
         """Make it durable under its own name."""

@@ -7,6 +7,8 @@ anything is sent, so that no server can have us ask another in its name; the acc
 
 from __future__ import annotations
 
+import json
+import math
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -210,11 +212,30 @@ def _read_bounded(response: httpx.Response, what: str) -> bytes:
 def _parse(body: bytes) -> dict[str, Any]:
     try:
         said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        said = None
+    except orjson.JSONDecodeError as problem:
+        said = _parse_with_large_numbers(body) if "infinity" in problem.msg else None
     if not isinstance(said, dict):
         raise PassingError("a body that is not a JSON object (cut off, or a login page or proxy in between)")
     return said
+
+
+def _parse_with_large_numbers(body: bytes) -> object:
+    """A page with a number that no double can hold: it stays as written, so that its resource is refused and not the page."""
+    try:
+        return json.loads(body, parse_float=_as_written, parse_int=_as_written, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _as_written(number: str) -> int | float | orjson.Fragment:
+    value = float(number)
+    if math.isinf(value):
+        return orjson.Fragment(number)
+    return int(number) if number.lstrip("-").isdecimal() and abs(value) < 1e15 else orjson.Fragment(number)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError
 
 
 def _wait_asked(said: str | None) -> float | None:

@@ -15,6 +15,7 @@ from include.sources.resource_types import RESOURCE_TYPES
 WORDS = {
     "url", "export", "types", "deletions", "page_size", "overlap_minutes", "auth", "ca_file", "other_origins",
     "timeout_seconds", "tries", "wait_seconds", "longest_wait_seconds", "export_minutes", "downloads",
+    "max_file_mb",
 }  # fmt: skip
 _AUTH_WORDS = {"client_id", "key_secret", "algorithm", "kid", "scope", "token_url"}
 ALGORITHMS = ("RS384", "ES384")  # those that SMART Backend Services asks servers to support
@@ -30,8 +31,9 @@ _NUMBERS = {
     "tries": (1, 100, 6),
     "page_size": (1, 10_000, 500),
     "downloads": (1, 16, 4),
+    "max_file_mb": (1, 10_000_000, 65_536),
 }
-_WHOLE = {"tries", "page_size", "downloads"}
+_WHOLE = {"tries", "page_size", "downloads", "max_file_mb"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Auth:
 class FhirOptions:
     """How a server is asked. ``export`` is 'system', 'patient', 'group/<id>', or None for search.
 
-    Times are in the unit their name ends in; ``page_size`` counts resources, ``downloads`` files at once.
+    Times are in the unit their name ends in; ``page_size`` counts resources, ``downloads`` files at once, ``max_file_mb`` MiB.
     """
 
     url: str
@@ -68,6 +70,7 @@ class FhirOptions:
     tries: int
     page_size: int
     downloads: int
+    max_file_mb: int
 
     @property
     def origins(self) -> frozenset[str]:

@@ -8,8 +8,10 @@ server may show late what it dated early; what comes twice is known by its recor
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +23,7 @@ import orjson
 from include.sources.deletions import is_deletion
 from include.sources.fhir_http import FHIR_JSON, FhirServer, follow, server_time
 from include.sources.fhir_options import FhirOptions
-from include.sources.pulling import Pulled, PullError, PullJob
+from include.sources.pulling import Pulled, PullError, PullJob, told_when_full
 from include.sources.resource_types import as_type
 
 _MOST_REPEATS = 3  # pages in a row with the same entries: the server goes round in circles
@@ -96,7 +98,7 @@ def _pull_type(server: FhirServer, folder: Path, resource_type: str, mark: str |
     answer = _Answered(resource_type)
     since = _since(server.options, mark)
     try:
-        with _Files(folder, resource_type) as files:
+        with told_when_full(f"resources of type {resource_type}"), _Files(folder, resource_type) as files:
             for page in _pages(server, answer, _search_url(server.options, resource_type, since)):
                 _write_page(page, answer, files)
             if server.options.deletions and since:
@@ -190,8 +192,14 @@ class _Files:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        for file in self.open_files.values():
-            file.close()
+        try:
+            with ExitStack() as closing:
+                for file in self.open_files.values():
+                    closing.callback(file.close)
+        except OSError:  # a full disk takes half a line
+            for name in self.open_files:
+                _cut_after_last_line(self.folder / name)
+            raise
 
     def write(self, name: str, value: object) -> None:
         """Add one line of JSON."""
@@ -200,6 +208,20 @@ class _Files:
             path.parent.mkdir(exist_ok=True)
             self.open_files[name] = path.open("wb")
         self.open_files[name].write(orjson.dumps(value) + b"\n")
+
+
+def _cut_after_last_line(path: Path) -> None:
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            begin = max(0, end - (1 << 16))
+            file.seek(begin)
+            place = file.read(end - begin).rfind(b"\n")
+            end = begin
+            if place >= 0:
+                end += place + 1
+                break
+        file.truncate(end)
 
 
 def _write_page(entries: list, answer: _Answered, files: _Files) -> None:

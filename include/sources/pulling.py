@@ -7,7 +7,9 @@ Such a kind has one verb more, ``pull(source, job) -> Pulled``: it writes what i
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +24,29 @@ if TYPE_CHECKING:
 
 class PullError(PlumblineError):
     """A source could not be asked, or did not answer as it should. The night goes on without it and says so."""
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def told_when_full(what: str) -> Iterator[None]:
+    """A disk that takes no more of ``what`` costs this source its night and no other. Raises PullError for it."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in _NO_ROOM:
+            raise
+        raise no_room(what) from None
+
+
+def no_room(what: str) -> PullError:
+    """That the disk is full, or would be."""
+    return PullError(
+        found=f"no room on the disk for {what}",
+        expected="room in the folder pulls of PLUMBLINE_HOME for what a source delivers in one night",
+        action="make room there; the next night goes on from what came, or asks again",
+    )
 
 
 class SourceRow(NamedTuple):

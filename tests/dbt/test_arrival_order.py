@@ -1,17 +1,24 @@
-"""Corrections and deletions of every kind that is delivered as files end in the same marts in whatever order they arrive.
+"""Corrections and deletions of every kind that is delivered, as files or live, end in the same marts in whatever order they arrive.
 
 Pulled kinds are in test_pulled_marts.py.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from datetime import date, timedelta
+from itertools import permutations
 from pathlib import Path
+
+import pytest
 
 from include.identity.resolve import resolve_persons
 from include.intake.promote import promote_batch
+from include.live.__main__ import landing_recipient
+from include.live.inbox import STORED, Inbox, Incoming, keys_of
+from include.live.mllp import read_header
 from include.privacy.text.notes import deidentify_notes
 from include.settings import Settings
 from include.warehouse.tables import ensure_views
@@ -118,20 +125,55 @@ def tables(folder: Path, day: int) -> None:
     (folder / "visits.csv").write_text("\n".join(["id,patient,state,started,changed", *lines]) + "\n")
 
 
-def messages(folder: Path, day: int) -> None:
-    at = f"{day_of(day):%Y%m%d}083000-0500".encode()
+def sent_on(day: int, first: int) -> list[bytes]:
+    """Messages about two people from number ``first`` on. The third day ends with one that was sent before all others of it."""
+    second = first + 1
     sent = {
-        1: [admit(1, "A1"), admit(2, "A2"), results(1, "A3"), note("A4", "First words.")],
-        2: [admit(1, "B1", "A11"), admit(2, "B2", "A03"), results(1, "B3", "C", "9.1"), note("B4", "Second words.")],
-        3: [admit(1, "C1", "A08"), admit(2, "C2", "A23"), results(1, "C3", "C", "8.1"), note("C4", "Third words.")],
-    }[day]
-    (folder / "day.hl7").write_bytes(b"".join(each.replace(b"20261120083000-0500", at, 1) for each in sent))
+        1: [admit(first, "A1"), admit(second, "A2"), results(first, "A3"), note("A4", "First words.", first)],
+        2: [admit(first, "B1", "A11"), admit(second, "B2", "A03"), results(first, "B3", "C", "9.1"),
+            note("B4", "Second words.", first)],
+        3: [admit(first, "C1", "A08"), admit(second, "C2", "A23"), results(first, "C3", "C", "8.1"),
+            note("C4", "Third words.", first), results(first, "C5", "C", "1.1")],
+    }[day]  # fmt: skip
+    return [
+        each.replace(b"20261120083000-0500", f"{day_of(day):%Y%m%d}{hour}3000-0500".encode(), 1)
+        for each, hour in zip(sent, ["08", "08", "08", "08", "07"], strict=False)
+    ]
 
 
-def note(control: str, text: str) -> bytes:
+def messages(folder: Path, day: int) -> None:
+    (folder / "day.hl7").write_bytes(b"".join(sent_on(day, 1)))
+
+
+def note(control: str, text: str, number: int) -> bytes:
     return message(
-        "MDM^T02", "TXA|1|PN|TX|20261119||||||||D1||||x|AU", f"OBX|1|TX|11506-3^Note^LN||{text}||||||F", control=control
+        "MDM^T02",
+        f"TXA|1|PN|TX|20261119||||||||D{number}||||x|AU",
+        f"OBX|1|TX|11506-3^Note^LN||{text}||||||F",
+        control=control,
+        number=number,
     )
+
+
+async def send_live(delivery: Delivery, day: int) -> None:
+    """The same about others, taken in by the listener's inbox."""
+    inbox = Inbox(delivery.settings, landing_recipient(delivery.settings))
+    await inbox.start()
+    waiting = []
+    for content in sent_on(day, 11):
+        for others, own in (
+            (b"Quackenbush", b"Fernsby"),
+            (b"19800229", b"19700331" if b"|P11^" in content else b"19740902"),
+            (b"12 Oak St", b"9 Ash Rd"),
+            (b"078-05-1120", b""),
+        ):
+            content = content.replace(others, own)
+        header = read_header(content)
+        kind = header.field(9).decode()
+        waiting.append(Incoming(delivery.name, kind, content, keys_of(inbox.salt, delivery.name, header, content)))
+        inbox.put(waiting[-1])
+    await inbox.stop()
+    assert {each.outcome.result() for each in waiting} == {STORED}
 
 
 def pictures(folder: Path, day: int) -> None:
@@ -144,7 +186,9 @@ def notes(folder: Path, day: int) -> None:
     (folder / f"day{day}.txt").write_text(f"MRN: 4711\nDate: {day_of(day)}\n\nPLAN: Rest for {day} days.\n")
 
 
+LIVE = "live"
 KINDS = {
+    LIVE: (None, {"kind": "hl7v2", "listen": 0}),
     "fhir_bulk": (bulk, {}),
     "fhir_bundles": (bundles, {}),
     "csv": (tables, {"contract": "people.yml"}),
@@ -158,7 +202,7 @@ def bring_in(settings: Settings, folder: Path, order: tuple[int, ...]) -> list[t
     """Three days of every kind; their batches enter in an order. The marts that they end in."""
     folder.mkdir()
     (folder / "people.yml").write_text(CONTRACT)
-    deliveries = {kind: Delivery.of(settings, folder, kind=kind, **words) for kind, (_, words) in KINDS.items()}
+    deliveries = {kind: Delivery.of(settings, folder, **{"kind": kind, **words}) for kind, (_, words) in KINDS.items()}
     last = list(deliveries.values())[-1]
     settings = last.settings  # the only one that names every source
     batches: dict[int, list[tuple[Delivery, str]]] = {}
@@ -167,8 +211,11 @@ def bring_in(settings: Settings, folder: Path, order: tuple[int, ...]) -> list[t
         for kind, delivery in deliveries.items():
             shutil.rmtree(delivery.folder)
             delivery.folder.mkdir()
-            KINDS[kind][0](delivery.folder, day)
             delivery.settings = settings
+            if kind == LIVE:
+                asyncio.run(send_live(delivery, day))
+            else:
+                KINDS[kind][0](delivery.folder, day)
             new = [batch for batch in delivery.load(day_of(day)) if batch not in known]
             known.update(new)
             batches.setdefault(day, []).extend((delivery, batch) for batch in new)
@@ -192,16 +239,24 @@ def shown(settings: Settings) -> list[tuple]:
     return rows(settings, " union all ".join(of_one.format(mart) for mart in MARTS) + " order by 1")
 
 
-def test_every_kind_ends_in_the_same_marts_in_order_and_out_of_order(renew_hot, tmp_path):
+def test_every_kind_ends_in_the_same_marts_in_order_and_in_the_order_turned_around(renew_hot, tmp_path):
+    """Turned around, what was deleted comes after its deletion, and every correction before what it corrects."""
     usual = bring_in(renew_hot(), tmp_path / "usual", (1, 2, 3))
-    late = bring_in(renew_hot(), tmp_path / "late", (1, 3, 2))
-    assert late == usual
+    assert bring_in(renew_hot(), tmp_path / "late", (3, 2, 1)) == usual
     found: dict[str, list[dict]] = {mart: [] for mart in MARTS}
     for (row,) in usual:
         mart, _, text = row.partition(" ")
         found[mart].append(json.loads(text))
-    assert sorted(each["birth_year"] or 0 for each in found["persons"]) == [0, 1953, 1980, 1980, 1990, 1990]
+    assert sorted(each["birth_year"] or 0 for each in found["persons"]) == [0, 1953, 1970, 1974, 1980, 1980, 1990, 1990]
     values = sorted(float(each["value_number"]) for each in found["observations"] if each["code"] == "4548-4")
-    assert values == [6.0, 6.0, 8.1, 8.8, 8.8]
+    assert values == [6.0, 6.0, 8.1, 8.1, 8.8, 8.8]
     assert [each["instance_count"] for each in found["imaging_studies"]] == [2]
-    assert sorted(each["deidentified_text"] or "" for each in found["documents"])[-1] == "Third words."
+    assert sorted(each["deidentified_text"] or "" for each in found["documents"])[-2:] == ["Third words."] * 2
+
+
+@pytest.mark.slow
+def test_every_kind_ends_in_the_same_marts_in_every_order(renew_hot, tmp_path):
+    usual, *others = permutations((1, 2, 3))
+    expected = bring_in(renew_hot(), tmp_path / "usual", usual)
+    for order in others:
+        assert bring_in(renew_hot(), tmp_path / "".join(map(str, order)), order) == expected, order

@@ -46,6 +46,36 @@ def test_every_line_is_loaded_a_duplicate_or_refused_with_its_reason_and_place(s
     assert [counted[name] for name in ("received", "loaded", "duplicate", "quarantined")] == [14, 4, 1, 9]
 
 
+SILENT = {  # what the splitter does not parse, in elements that it keeps, seals and does not know
+    "number_out_of_range": [
+        *(b'{"resourceType":"Patient","id":"p%d",%b}' % (number, element) for number, element in enumerate([
+            b'"multipleBirthInteger":1e999', b'"x":-1E+400', b'"name":[{"x":[1e0309 ]}]', b'"x":' + b"9" * 400, b'"extension":[{"valueDecimal":' + b"7" * 250 + b"e99}]",
+        ])),
+    ],
+    "lone_surrogate": [b'{"resourceType":"Patient","id":"p","x":"\\ud800"}', b'{"resourceType":"Patient","id":"p","name":[{"family":"\\udfff"}]}'],
+    "nul": [b'{"resourceType":"Patient","id":"p","x":{"y":"\\u0000"}}'],
+    "nested_too_deep": [b'{"resourceType":"Patient","id":"p","x":' + b"[" * 2000 + b"]" * 2000 + b"}"],
+    "malformed_json": [b'{"resourceType":"Patient","id":"p","x":[NaN]}', b'{"resourceType":"Patient","id":"p","x":01}', b'{"resourceType":"Patient","id":"p","x":"\t"}'],
+}  # fmt: skip
+
+
+def test_what_only_a_whole_parse_would_notice_is_refused_as_the_reader_does_and_the_rest_goes_on(
+    settings, tmp_path
+) -> None:
+    bad = [(reason, line) for reason, lines in SILENT.items() for line in lines]
+    good = [
+        patient(1),
+        patient(2, multipleBirthInteger=10**30),
+        {**patient(3), "x": 1e300},
+        {**patient(4), "x": [1e-320]},
+    ]
+    source = Delivery.of(settings, tmp_path).put("Patient.ndjson", ndjson(*(line for _, line in bad), *good))
+    (batch,) = source.load()
+    told = {int(place.removeprefix("line ")): reason for place, _, reason, _ in source.refusals()}
+    assert told == {number: reason for number, (reason, _) in enumerate(bad, 1)}
+    assert source.counts(batch) == ("loaded", len(bad) + 4, 4, 0, len(bad))
+
+
 def test_a_broken_file_is_refused_whole_and_the_others_are_loaded(settings, tmp_path) -> None:
     source = Delivery.of(settings, tmp_path)
     whole = gzip.compress(ndjson(*[observation(number, note=[{"text": str(number) * 50}]) for number in range(20_000)]))

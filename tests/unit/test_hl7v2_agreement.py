@@ -190,3 +190,28 @@ def prices_of(charges: list[dict]) -> list[float]:
 
 def families_of(person: dict) -> set[str]:
     return {name["family"] for name in person.get("name", []) if "family" in name}
+
+
+@pytest.mark.parametrize("message", [m for m in MESSAGES if m.stem.startswith("REF-")], ids=lambda path: path.stem)
+def test_referrals_agree(message: Path):
+    (theirs,) = [each for each in of_type(expected_of(message), "ServiceRequest") if "category" in each]
+    (ours,) = [each for each in of_type(resources_of(message), "ServiceRequest") if "category" in each]
+    # A cancelled referral (I14) is revoked: that converter calls it entered in error, which it was not.
+    assert ours["status"] == theirs["status"].replace("entered-in-error", "revoked")
+    for name in ("intent", "priority", "authoredOn", "occurrencePeriod"):
+        assert ours[name] == theirs[name]
+    assert [each["value"] for each in ours["identifier"]] == [each["value"] for each in theirs["identifier"]]
+    assert len(ours["performer"]) == len(theirs["performer"])
+    assert "requester" in ours and "requester" in theirs
+
+
+@pytest.mark.parametrize("message", [m for m in MESSAGES if m.stem not in MERGES], ids=lambda path: path.stem)
+def test_events_agree(message: Path):
+    """Theirs has another Provenance for MSH, without a reason or an operator."""
+    theirs = [each for each in of_type(expected_of(message), "Provenance") if "text" in each.get("activity", {})]
+    ours = of_type(resources_of(message), "Provenance")
+    for one, other in zip(ours, theirs, strict=False):
+        assert moment_of(one.get("occurredDateTime")) == moment_of(other.get("occurredDateTime"))
+        assert moment_of(one["recorded"]) == moment_of(other["recorded"])
+        told, others = ([each.get("reason", [{}])[0].get("coding", [{}])[0].get("code")] for each in (one, other))
+        assert bool(told[0]) == bool(others[0])

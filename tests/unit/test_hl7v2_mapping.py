@@ -361,6 +361,11 @@ FULL = {
     "RXC": "RXC|B|N1^x^NDC|4|mg|5|mg|^Brand|6|mL",
     "FT1": "FT1|1|T1||20260101|20260102|CG|99213^v^C4|||2|100&USD|50&USD|RAD||||||R10|9^Doc||||8^Clerk|71045^x^C4||||N1^y^NDC||||||||||||||5^mg",
     "PDA": "PDA|I21^MI^I10|||20260102|1^Cert|Y|20260101^20260102|2^Aut",
+    "EVN": "EVN|A08|20260101080000||01^Patient request^HL70062|77^Clerk^Al|20260101070000|Desk^1.2.3^ISO",
+    "RF1": "RF1|A|S|LAB||O|P1^GHH|20260101|20260201|20260102|S^Second opinion|X1^OUT|||Weak knee|||||Clinic|9^Doc||||Call first|A",
+    "PRD": "PRD|RT^Referred to|Doe^Ann^^^Dr||W^1|556||N1^NPI|20260101|20260201|Clinic",
+    "CTD": "CTD|C^Emergency contact|Doe^Sue|1 St^^Town||557",
+    "ACC": "ACC|20260101|AU^Auto^HL70050|Crossing||Y|N|9^Doc||Fell off a ladder|Y|1 St^^Town|AC1",
     "MRG": "MRG|OLD1^^^GHH^MR|||OLD2|OLDV",
 }  # fmt: skip
 # Numbers of segments, ways of counting and actions that only order or annul.
@@ -392,6 +397,7 @@ BESIDE = {
     "IN2": ["IN1|1|PPO|123|||||||||||||Doe^Jo|SPO"],
     "RXC": ["RXO|1^x|1"],
     "PRT": ["OBX|1|NM|1^x||1"],
+    "PRD": ["RF1|A|S|LAB|||P1^GHH"],
 }
 # Where nothing said means the same as what FULL says.
 OTHER = {
@@ -413,6 +419,7 @@ OTHER = {
     "FT1.6": "PY",
     "ROL.2": "DE",
     "PRT.2": "DE",
+    "RF1.25": "D",
 }
 SPARE = {
     "NK1": {30, 32},
@@ -432,11 +439,15 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(mapping.FIELDS) - {"MSH", "EVN", "RGS"}))
+@pytest.mark.parametrize("name", sorted(set(mapping.FIELDS) - {"MSH", "RGS"}))
 def test_every_field_said_to_be_taken_in_changes_what_comes_out(name):
     """A field that is called mapped and is not would vanish without being counted."""
     assert name in FULL
-    idle = {1} if name not in ("RXO", "RXE", "RXR", "PRB", "ORC", "SCH", "MRG", "RXD") else set()
+    idle = (
+        {1}
+        if name not in ("RF1", "PRD", "CTD", "ACC", "RXO", "RXE", "RXR", "PRB", "ORC", "SCH", "MRG", "RXD")
+        else set()
+    )
     for number in sorted(mapping.FIELDS[name] - idle - STRUCTURE.get(name, set()) - SPARE.get(name, set())):
         assert any(matters(name, number, kind) for kind in KINDS.get(name, ("ADT^A08", "RDE^O11"))), f"{name}.{number}"
 
@@ -605,3 +616,98 @@ def test_a_device_that_took_part_is_the_result_s_and_the_rest_of_its_role_is_cou
     assert one(items, "Observation")["device"]["display"] == "SCOPE7"
     counted = [item.names for item in items if isinstance(item, Notice)]
     assert ("PRT.4",) in counted and ("PRT.10",) not in counted
+
+
+REFERRAL = (
+    "MSH|^~\\&|ADTAPP|GHH|EHR|GHH|20261120083000-0500||REF^I12^REF_I12|C1|P|2.5.1",
+    "RF1|P^Pending|R^Routine|MED^Medical^HL70281|||226^GHH|20261101|20261201|20261102|S^Second opinion^HL70336|11001^EXT",
+    "PRD|RP^Referring Provider^HL70286|Powell^Robert^^^Dr|||^WPN^PH^^^626^5551234||N1^NPI^CA|20200112|20270112|Good Health",
+    "CTD|C^Emergency Contact^HL70131|Abbot^Adam|1 Lane^^Town^MI||^WPN^PH^^^626^5551235",
+    "CTD|I^Insurer^HL70131|Insurer^Ira",
+    "PRD|RT^Referred to Provider^HL70286|McWilliams^Paul|||||N2^NPI^CA|||Radiant",
+    "PRD|PP^Primary Care Provider^HL70286|Care^Pia|||||N3^NPI^CA",
+    PID.format(number=7),
+    "OBR|1|||22310-7^HP^LN",
+    "PV1|1|O|CLINIC||||||||||||||||V7^^^GHH^VN",
+    "NTE|1||About the test",
+)
+
+
+def test_a_referral_waits_for_its_patient_and_has_its_providers():
+    items = read(SOURCE, "\r".join(REFERRAL).encode())
+    (patient,), requests, roles = (resources(items, name) for name in ("Patient", "ServiceRequest", "PractitionerRole"))
+    (referral,) = [each for each in requests if each.get("identifier")]
+    by_code = {role["code"][0]["coding"][0]["code"]: f"PractitionerRole/{role['id']}" for role in roles}
+    assert (referral["status"], referral["priority"], referral["intent"]) == ("on-hold", "routine", "order")
+    assert referral["subject"] == {"reference": f"Patient/{patient['id']}"}
+    assert referral["encounter"] == {"reference": f"Encounter/{one(items, 'Encounter')['id']}"}
+    assert [each["value"] for each in referral["identifier"]] == ["226", "11001"]
+    assert referral["occurrencePeriod"] == {"start": "2026-11-01", "end": "2026-12-01"}
+    assert referral["requester"] == {"reference": by_code["RP"]}
+    assert referral["performer"] == [{"reference": by_code["RT"]}]
+    assert patient["generalPractitioner"] == [{"reference": by_code["PP"]}]
+    assert [contact["name"]["family"] for contact in patient["contact"]] == ["Abbot"]
+    assert "note" not in referral
+    unmapped = {name: each.count for each in items if isinstance(each, Notice) for name in each.names}
+    assert {name for name in unmapped if name.startswith("CTD")} == {"CTD.1", "CTD.2"}
+
+
+def test_a_provider_without_a_referral_is_left_and_counted_unless_it_looks_after_the_patient():
+    items = read(SOURCE, message("ADT^A08", "PRD|RT|Doe^Al|||||N1", "PRD|PP|Care^Pia|||||N3"))
+    assert len(one(items, "Patient")["generalPractitioner"]) == 1
+    assert "PRD.2" in {name for each in items if isinstance(each, Notice) for name in each.names}
+
+
+def test_an_event_is_told_with_who_entered_it_and_belongs_to_its_patient():
+    items = read(SOURCE, message("ADT^A01", EVENT, "PV1|1|I|W" + "|" * 16 + "V1"))
+    told, patient = one(items, "Provenance"), one(items, "Patient")
+    assert told["target"][0] == {"reference": f"Patient/{patient['id']}"}
+    assert told["target"][1]["reference"].startswith("Encounter/")
+    assert told["recorded"] == "2026-11-20T09:00:00-05:00"
+    assert told["occurredDateTime"] == "2026-11-20T07:00:00-05:00"
+    assert told["agent"] == [
+        {"who": {"identifier": {"system": "urn:hl7v2:clinic:id", "value": "77"}, "display": "Al Clerk"}}
+    ]
+
+
+EVENT = "EVN|A01|20261120090000|20261121|01|77^Clerk^Al|20261120070000|Desk"
+
+
+def test_an_event_that_says_no_more_than_its_message_leaves_nothing():
+    items = read(SOURCE, message("ADT^A01", "EVN|A01|20261120083000-0500"))
+    assert resources(items, "Provenance") == []
+    assert not [name for each in items if isinstance(each, Notice) for name in each.names if name.startswith("EVN")]
+
+
+def test_planned_times_of_events_are_counted():
+    items = read(SOURCE, message("ADT^A14", EVENT))
+    assert "EVN.3" in {name for each in items if isinstance(each, Notice) for name in each.names}
+
+
+def test_an_accident_is_an_observation_of_what_happened():
+    accident = "ACC|20261119|AU^Auto^HL70050|Route 50||Y|N|9^Doc||Hit a tree|Y|Route 50^^Town^VA|AC1"
+    items = read(SOURCE, message("ADT^A01", "PV1|1|E|W" + "|" * 16 + "V1", accident, "NTE|1||Of nobody"))
+    told = one(items, "Observation")
+    assert told["code"]["coding"][0]["code"] == "11374-6"
+    assert (told["effectiveDateTime"], told["valueString"]) == ("2026-11-19", "Hit a tree")
+    assert told["encounter"]["reference"].startswith("Encounter/")
+    assert {each["code"]["text"] for each in told["component"]} == {
+        "kind",
+        "place",
+        "job related",
+        "death",
+        "police notified",
+    }
+
+
+def test_a_claimed_disability_answers_none_of_the_six_questions():
+    items = read(SOURCE, message("ADT^A01", "DB1|1|PT|D1|Y|20260101|20260201"))
+    assert resources(items, "Observation") == []
+    assert "DB1.4" in {name for each in items if isinstance(each, Notice) for name in each.names}
+
+
+@pytest.mark.parametrize("written", ["1e999", "-2E+400"])
+def test_a_number_that_no_double_can_hold_stays_text(written):
+    told = one(read(SOURCE, message("ORU^R01", "OBR|1|||1^x^LN", f"OBX|1|NM|1^x^LN||{written}||||||F")), "Observation")
+    assert "valueQuantity" not in told
+    assert told["valueString"] == written

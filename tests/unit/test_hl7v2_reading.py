@@ -80,6 +80,18 @@ def test_character_sets_by_msh_18(charset, codec):
     assert patients(text.encode(codec))[0]["name"][0]["family"] == "Grün"
 
 
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_characters_need_no_mark(codec):
+    text = admit().decode().replace("|P|2.5.1", "|P|2.5.1||||||UNICODE UTF-16").replace("Quackenbush", "Grün")
+    assert one(read(SOURCE, text.encode(codec)), "Patient")["name"][0]["family"] == "Grün"
+
+
+@pytest.mark.parametrize("charsets", ["~ISO IR87", "ASCII~ISO IR87", "ISO IR6~ISO IR87~ISO IR159"])
+def test_japanese_messages_switch_sets_by_escape_sequences(charsets):
+    text = admit().decode().replace("|P|2.5.1", f"|P|2.5.1||||||{charsets}").replace("Quackenbush", "山田^太郎")
+    assert one(read(SOURCE, text.encode("iso2022_jp")), "Patient")["name"][0]["family"] == "山田"
+
+
 def test_japanese_of_two_bytes_that_look_like_delimiters():
     text = admit().decode().replace("|P|2.5.1", "|P|2.5.1||||||ISO IR87").replace("Quackenbush", "山田")
     assert patients(text.encode("iso2022_jp"))[0]["name"][0]["family"] == "山田"

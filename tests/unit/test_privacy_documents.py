@@ -216,6 +216,23 @@ def test_a_record_tells_its_person_its_event_and_its_version() -> None:
     assert observation.events[at_observation] == _microseconds(2026, 11, 1), "the period's start comes before issued"
 
 
+def test_a_provenance_belongs_to_the_first_patient_among_its_targets_and_names_no_operator() -> None:
+    told = {
+        "resourceType": "Provenance",
+        "id": "e1",
+        "target": [{"reference": "Encounter/v1"}, {"reference": "Patient/pt-1"}, {"reference": "Patient/pt-2"}],
+        "recorded": "2026-11-20T09:00:00Z",
+        "occurredDateTime": "2026-11-20T07:00:00Z",
+        "agent": [{"who": {"identifier": {"value": "77"}, "display": PLANTED}}],
+        "location": {"display": PLANTED},
+    }
+    (group, at), (patient, of_patient) = split(told, PATIENT)
+    assert group.persons[at] == patient.persons[of_patient]
+    assert group.events[at] is not None
+    assert PLANTED.encode() not in group.bodies[at]
+    assert PLANTED.encode() in group.sealed[at]
+
+
 def test_a_patient_has_a_match_token_an_identifier_and_a_name() -> None:
     group, at = split(PATIENT)[0]
     kinds = [token.split(":")[0] for token in group.matches[at]]

@@ -80,6 +80,14 @@ def test_a_row_comes_with_typed_values_its_key_and_its_line(visits):
     )
 
 
+@pytest.mark.parametrize("number", ["1e999", "-9E+308", "1" * 290 + "e50"])
+def test_a_number_that_no_double_can_hold_is_refused_and_a_large_one_is_kept(visits, number):
+    row = GOOD.decode().replace("12.50", number).encode()
+    assert refused(visits(row)) == [(2, "bad_value_type")]
+    (large,) = visits(GOOD.replace(b"12.50", b"1.5e300"))
+    assert large.values[5] == "1.5e300"
+
+
 def test_null_values_are_null_whatever_the_type(visits):
     (row,) = visits(b"v1,p1,,,,,,\n")
     assert row.values == ("v1", "p1", None, None, None, None, None, None)
@@ -287,6 +295,14 @@ def test_blank_lines_are_no_rows_and_are_said(tmp_path):
     items = under(tmp_path, small(), b"\na,b\n\nx,y\n\n")
     assert [item.place for item in kept(items)] == [4]
     assert items[-1] == Notice("blank_line", 2, (), "t")
+
+
+@pytest.mark.parametrize("last", [b" ", b"\t\n", b" \t \n"])
+def test_a_line_of_spaces_is_blank(tmp_path, last):
+    items = under(tmp_path, small(), b"a,b\nx,y\n" + last)
+    assert [item.values for item in kept(items)] == [("x", "y")]
+    assert items[-1] == Notice("blank_line", 1, (), "t")
+    assert not refused(items)
 
 
 @pytest.mark.parametrize(

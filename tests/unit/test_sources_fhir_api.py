@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
+import shutil
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import jwt
 import pytest
@@ -15,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from include.errors import SettingsError
-from include.sources import fhir_api
+from include.sources import fhir_api, fhir_files
 from include.sources.items import Document, Reject
 from include.sources.pulling import PullJob, Unbooked, read_pulled
 from include.sources.registry import Source, SourcesError, load_sources
@@ -198,6 +202,17 @@ def test_entries_that_are_no_resources_are_refused_and_counted(tmp_path):
         "missing_resource_type",
     ]
     assert pulled.notes == ("the server added 1 warnings to its pages of Patient",)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1E+400", b"9" * 400])
+def test_a_number_that_no_double_can_hold_costs_its_resource_and_not_the_page(tmp_path, number):
+    told = [patient(1), patient(2, multipleBirthInteger=77123), patient(3, x=1.50), patient(4, x=12345678901234567890)]
+    with serve(MisbehavingServer({"Patient": told}, page_size=10, swaps={b"77123": number})) as server:
+        pull = Pull(source_at(tmp_path, server.url), tmp_path)
+        pulled = pull()
+    assert pulled.notes == ()
+    assert pull.ids() == ["p1", "p3", "p4"]
+    assert [item.reason_code for item in pull.items() if isinstance(item, Reject)] == ["number_out_of_range"]
 
 
 def test_deletions_come_from_the_history_where_asked_for(tmp_path):
@@ -535,6 +550,73 @@ def test_an_export_that_fails_on_two_nights_is_given_up(tmp_path):
         server.faults.clear()
         pull()
     assert pull.ids() == ["p0", "p1", "p2"]
+
+
+@contextmanager
+def files_no_larger_than(size: int):
+    """What a write to a full disk ends in: an OSError in the middle of a block."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_and_the_next_night_goes_on_from_what_came(tmp_path):
+    server = MisbehavingServer({"Patient": [patient(number, note="x" * 300) for number in range(2_000)]})
+    with serve(server):
+        pull = export(tmp_path, server)
+        with files_no_larger_than(400_000):
+            full = pull()
+        assert not full.reached
+        assert "no room on the disk" in full.notes[0]
+        assert "goes on from what came" in full.notes[0]
+        server.asked.clear()
+        assert pull(keep=True).notes == ()
+    assert len(pull.ids()) == 2_000
+    assert [headers.get("Range") for _, path, headers in server.asked if "/files/" in path] == ["bytes=400000-"]
+
+
+def test_the_last_room_of_a_disk_is_left_to_others(tmp_path, monkeypatch):
+    server = MisbehavingServer(people(60))
+    with serve(server):
+        pull = export(tmp_path, server)
+        with monkeypatch.context() as nearly:
+            nearly.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=fhir_files._RESERVE_BYTES + 100))
+            assert "no room on the disk" in pull().notes[0]
+            assert [path for path in pull.folder.iterdir() if path.name.endswith(".ndjson.part")] == []
+        assert pull(keep=True).notes == ()
+    assert len(pull.ids()) == 60
+
+
+@pytest.mark.parametrize("announces", [True, False])
+def test_a_file_over_its_limit_is_not_taken_and_the_others_are(tmp_path, announces):
+    large = [{"resourceType": "Observation", "id": f"o{number}", "note": "x" * 2_000} for number in range(700)]
+    server = MisbehavingServer({"Patient": people(3)["Patient"], "Observation": large})
+    if not announces:
+        server.faults.append(Fault("/files/job1/1", "unannounced"))
+    with serve(server):
+        pull = export(tmp_path, server, types=["Patient", "Observation"], max_file_mb=1)
+        pulled = pull()
+    assert pulled.reached
+    assert "a file of more than 1 MiB" in pulled.notes[0]
+    assert "max_file_mb" in pulled.notes[0]
+    assert pull.ids() == ["p0", "p1", "p2"]
+    assert not list(pull.folder.glob("*.part"))
+
+
+def test_a_search_on_a_full_disk_keeps_whole_lines_and_its_old_mark(tmp_path):
+    server = MisbehavingServer({"Patient": [patient(number, note="x" * 300) for number in range(400)]}, page_size=100)
+    with serve(server):
+        pull = Pull(source_at(tmp_path, server.url), tmp_path)
+        with files_no_larger_than(50_123):
+            full = pull()
+        assert "no room on the disk for resources of type Patient" in full.notes[0]
+        assert full.marks["types"] == {}
+        assert all(isinstance(item, Document) for item in pull.items())
+        pull()
+    assert len(pull.ids()) == 400
 
 
 def test_files_of_an_undeclared_place_are_not_fetched(tmp_path):

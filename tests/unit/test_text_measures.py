@@ -53,7 +53,7 @@ def test_identifiers_of_general_sentences(real_inputs, half):
     """Names of fifteen countries, written large and small, in sentences about anything."""
     found = measure(FINDER, sentences(real_inputs)[half::2])
     print("\n" + found.table(f"general sentences, half {half}"))
-    assert found.recall("PERSON") >= 0.96
+    assert found.recall("PERSON") >= 0.985
     assert found.recall(*NUMBERS) >= 0.99
     assert found.precision >= 0.95
 

@@ -10,7 +10,7 @@ import pytest
 
 from include.privacy.text.annotated import Annotated, DeckError, read_deck
 from include.privacy.text.deidentify import Finder
-from include.privacy.text.score import Score, group_of, main, score_deck
+from include.privacy.text.score import Score, characters_in_clear, group_of, main, score_deck
 from tests.unit.text_variants import KEPT, VARIANTS, unmark
 
 FINDER = Finder(date(2026, 11, 25))
@@ -112,3 +112,18 @@ def test_the_last_word_of_a_note_says_nothing_of_its_second():
     assert {text[span.start : span.end] for span in FINDER.find(text)} == {"Desmond"}
     text = "They saw Desmond, Grace and left."
     assert {text[span.start : span.end] for span in FINDER.find(text)} == {"Desmond", "Grace"}
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "left"),
+    [
+        ("Patient ID: AB-1234", "AB-1234", 0),
+        ("Mrs. Hauta DDS", "Hauta", 0),
+        ("Patient ID: AB-1234", "AB", 4),
+        ("Patient Hauta", "Patient", 5),
+        ("Site Quelbrin 12", "12", 8),
+    ],
+)
+def test_what_is_left_in_clear_counts_all_but_words_that_say_of_what_kind_it_is(text, found, left):
+    start = text.index(found)
+    assert characters_in_clear(text, 0, len(text), set(range(start, start + len(found)))) == left

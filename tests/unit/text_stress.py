@@ -47,6 +47,8 @@ _GENERATED = {"names": ["Marine542 Ai120 Larue605"]}
 KNOWN: tuple[tuple[dict[str, list[str]], str, tuple[str, ...], tuple[str, ...]], ...] = (
     ({"names": ["Will May"]}, "Seen today: Will. May drove home; he will come if it may recur.", ("Will", "May"), ("will come", "may recur")),
     (_GENERATED, "Marine542 Ai120\n is a 40 year-old; marine542 called", ("Marine542", "Ai120", "marine542"), ("40 year-old", "called")),
+    ({"names": ["An Le"]}, "A man named An Le. Mr. Le An was seen. An is fine; an MRI was done.", ("An Le", "Le An"), ("an MRI",)),
+    ({"names": ["Rose Gray"]}, "Signed R. Gray; Gray, R. was told. Gray matter normal.", ("R. Gray", "Gray, R."), ("Gray matter",)),
     ({"names": ["Robert Long"]}, "Bob Long came in. Robbie is well; R.L. agrees. Pain for a long time.", ("Bob", "Long came", "Robbie", "R.L."), ("a long time",)),
     ({"names": ["Marguerite Saint-Exupery"]}, "SAINT EXUPERY, MARGUERITE. Ms. Saintexupery; Margurite's cough", ("EXUPERY", "MARGUERITE", "Saintexupery", "Margurite"), ("cough",)),
     ({"names": ["José Núñez"]}, "jose nunez called; José’s mother too", ("jose", "nunez", "José"), ("called", "mother")),

@@ -18,18 +18,26 @@ _UNIT_ALONE = re.compile(
     r"\b(?:Apt|Apartment|Suite|Ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?\b|\b(?:Unit|Room|Rm)\s?[ :#]\s?\d{2,5}(?:-?[A-Za-z])?\b",
     re.IGNORECASE,
 )
-_NUMBER_BEFORE = re.compile(r"(?<![\d.,/-])#?\d{1,6}(?:-\d{1,5})?[A-Za-z]?(?: ?½| 1/2)?,?\s{1,2}$")
+_NUMBER_BEFORE = re.compile(
+    r"(?:(?<![\d.,/-])#?\d{1,6}(?:-\d{1,5})?[A-Za-z]?(?: ?½| 1/2)?|\b(?:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten)),?\s{1,2}$"
+)
+_SECOND_NUMBER_BEFORE = re.compile(r"(?<![\w.,/-])\d{1,6} $")  # of the building, before that of the street
+_REACH_OF_SECOND = 8
 _UNIT_BEGINS = re.compile(_UNIT, re.IGNORECASE)
 _UNIT_AFTER_STOP = re.compile(r"\. (?:#|apt|suite|unit|ste)", re.IGNORECASE)
 _SPEAKS_OF_UNIT = re.compile(r"\b(?:Apt|Suite|Ste|Apartment|Unit|Room|Rm|apt|suite|APT|ROOM|RM)\b")
 # What stands in the line after an address and is none of it.
+_ENDS_IN_ZIP = re.compile(r"(?<!\d)\d{5}$")
 _NEXT_WORDS = words("he she i phone tel fax mrn dob email ssn cell home occupation")
 
 
 def number_before(text: str, start: int, *, within: int) -> int | None:
-    """Where a house number right before ``start`` begins ('12', '#3-14', '7 1/2'); looks ``within`` so many characters."""
+    """Where a house number right before ``start`` begins ('12', '#3-14', '7 1/2', '1987 74'); looks ``within`` so many characters."""
     found = _NUMBER_BEFORE.search(text, max(0, start - within), start)
-    return found.start() if found else None
+    if found is None:
+        return None
+    further = _SECOND_NUMBER_BEFORE.search(text, max(0, found.start() - _REACH_OF_SECOND), found.start())
+    return further.start() if further else found.start()
 
 
 def extend(text: str, span: Span) -> Span:
@@ -61,7 +69,7 @@ def _end_of_next_piece(text: str, end: int) -> int | None:
 
 def _is_stop_inside(text: str, end: int) -> bool:
     """'Maple Ave., Springfield', 'Maple Ave. Apt 3': a full stop that ends an abbreviation."""
-    if text[end : end + 1] != ".":
+    if text[end : end + 1] != "." or _ENDS_IN_ZIP.search(text, max(0, end - 6), end):
         return False
     return text[end + 1 : end + 2] in (",", "\n") or _UNIT_AFTER_STOP.match(text, end) is not None
 

@@ -11,6 +11,10 @@ _EMAIL = re.compile(r"[\w.+%'-]{1,64}\s?@\s?(?:[\w-]{1,63}\.){1,6}[A-Za-z]{2,24}
 _SPELT_EMAIL = re.compile(
     r"\b[\w.+-]{2,64}\s?[\[(]at[\])]\s?[\w-]{2,63}(?:\s?(?:\.|[\[(]dot[\])])\s?[\w-]{2,24}){1,4}", re.IGNORECASE
 )
+_SPOKEN_EMAIL = re.compile(
+    r"\b[\w.+-]{2,64} at [\w-]{2,63}(?: dot [\w-]{2,63}){0,3} dot (?:com|org|net|edu|gov|mil|io|us|co|uk|health)\b",
+    re.IGNORECASE,
+)
 _HANDLE = re.compile(r"(?<![\w.@])@[A-Za-z]\w{2,30}\b")
 _URL = re.compile(r"\b(?:https?|ftp|sftp)://[^\s<>\"'\])}]+|\bwww\.[^\s<>\"'\])}]+", re.IGNORECASE)
 _DOMAIN = re.compile(
@@ -29,6 +33,8 @@ def find_contacts(text: str) -> Iterator[Span]:
         yield from (Span(*each.span(), ID, 4) for each in _HANDLE.finditer(text))
     if "(at)" in text or "[at]" in text or "(AT)" in text:
         yield from (Span(*each.span(), EMAIL, 10) for each in _SPELT_EMAIL.finditer(text))
+    if " dot " in text or " DOT " in text:
+        yield from (Span(*each.span(), EMAIL, 10) for each in _SPOKEN_EMAIL.finditer(text))
     if "://" in text or "www." in text or "WWW." in text:
         yield from (Span(each.start(), _end_of_url(each), URL, 9) for each in _URL.finditer(text))
     for each in _DOMAIN_END.finditer(text):

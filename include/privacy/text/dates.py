@@ -47,7 +47,7 @@ NUMERIC = re.compile(
 )  # fmt: skip
 _DATE_CUE = re.compile(
     r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|(?:re)?admit(?:ted)?|(?:re)?admission|discharged?|seen|visit|beginning|starting|started|"
-    r"ending|effective|expires?|due|scheduled|due date|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
+    r"ending|effective|expires?|due|scheduled|due date|rtw|rtc|appt|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+|(?:tracing|study|exam|scan|films?|ct|mri|labs?|note|echo|ekg|ecg|report|imaging) (?:of|from))\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
     re.IGNORECASE,
 )
 _NO_DATE_AFTER = re.compile(
@@ -71,6 +71,7 @@ _WORDED_AGE = re.compile(
     r"\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?(?=[- ]years?[- ]old|[- ]years? of age)",
     re.IGNORECASE,
 )
+_AGE_BEFORE = re.compile(r"\b(?:aged?(?: of)?|(?:his|her|their) (?:mid |early |late |mid-)?) ?$", re.IGNORECASE)
 _YEAR_ALONE = re.compile(r"(?:1[89]|20)\d{2}")
 _BORN = re.compile(
     r"\b(?:born|birth|dob|d\.o\.b\.?|birthdate|b\.)\W{0,3}(?:in|year|of|is|on|:)?\W{0,3}$", re.IGNORECASE
@@ -92,7 +93,9 @@ def find_dates(note: Note) -> Iterator[Span]:
                 yield Span(*found.span(), AGE, 6)
     if "inet" in text or "INET" in text or "undred" in text:
         for found in _NINETY.finditer(text):
-            if re.search(r"year|-old|\by\.?/?o\b", text[found.start() : found.end() + 12], re.IGNORECASE):
+            if re.search(r"year|-old|\by\.?/?o\b", text[found.start() : found.end() + 12], re.IGNORECASE) or (
+                _AGE_BEFORE.search(text, max(0, found.start() - 12), found.start())
+            ):
                 yield Span(*found.span(), AGE, 6)
 
 
@@ -141,7 +144,9 @@ def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
             continue
         if found["md"] and not _is_day(text, found):
             continue
-        if found["packed"] and not _DATE_CUE.search(text, max(0, found.start() - 30), found.start()):
+        if found["packed"] and (
+            _is_inside_identifier(text, found) or not _DATE_CUE.search(text, max(0, found.start() - 30), found.start())
+        ):
             continue
         if (found["my"] or found["ym"]) and "-" in found[0] and found["ym"]:
             continue
@@ -156,13 +161,31 @@ def find_numeric_date(text: str, start: int, end: int) -> Iterator[Span]:
         yield _with_weekday(text, Span(*found.span(), DATE, 8))
 
 
+_TIED_BEFORE = re.compile(r"[A-Za-z0-9][-_]$")
+_TIED_AFTER = re.compile(r"[-_][A-Za-z0-9]")
+
+
+def _is_inside_identifier(text: str, found: re.Match) -> bool:
+    """RAD-20210930-567: eight digits that hyphens tie to more are part of a number of somebody's."""
+    is_tied = _TIED_BEFORE.search(text, max(0, found.start() - 2), found.start()) and not found[0].startswith("-")
+    return bool(is_tied or _TIED_AFTER.match(text, found.end()))
+
+
 def _is_day(text: str, found: re.Match) -> bool:
     """3/14 is a day only where the words around say so; 5/5 is also a strength and 2/6 a murmur."""
     cue = _DATE_CUE.search(text, max(0, found.start() - 24), found.start())
-    is_told = cue is not None and "-" not in cue[0][-2:]
+    is_told = (cue is not None and "-" not in cue[0][-2:]) or any(
+        time.match(text, found.end()) for time in (_TIME_BEHIND, _CLOCK_BEHIND)
+    )
+    if not is_told and _FOLLOW_UP.search(text, max(0, found.start() - 64), found.start()):
+        is_told = _CLAUSE_ENDS.match(text, found.end()) is not None
     if not is_told:
         is_told = _WEEKDAY_BEFORE.search(text, max(0, found.start() - 16), found.start()) is not None
-    if not is_told and text[found.start() - 1 : found.start()] == "(" and text[found.end() : found.end() + 1] == ")":
+    if (
+        not is_told
+        and _OPENS.search(text, max(0, found.start() - 2), found.start())
+        and text[found.end() : found.end() + 1] == ")"
+    ):
         # A score of so many is in brackets too, but seldom of more than twelve without being called one.
         is_told = int(re.split(r"\D", found[0])[1]) > 12 and not _SCORE.search(
             text, max(0, found.start() - 24), found.start()
@@ -170,6 +193,16 @@ def _is_day(text: str, found: re.Match) -> bool:
     return is_told and not _NO_DATE_AFTER.match(text, found.end())
 
 
+_OPENS = re.compile(r"\($|, $")
+_FOLLOW_UP = re.compile(
+    r"\b(?:f/u|follow[- ]?up|return to clinic|rtc|rtw|appt|appointment|(?:seen|admitted|evaluated|treated) (?:at|in|by))\b[^.;\n]{1,48} $",
+    re.IGNORECASE,
+)
+_CLAUSE_ENDS = re.compile(r"\s*(?:[.;,]|$|\n)")
+_CLOCK_BEHIND = re.compile(r",? (?:[01]\d|2[0-3])[0-5]\d(?![\d/-]|\.\d| ?(?:mg|ml|mcg|units|cc|kcal)\b)")
+_TIME_BEHIND = re.compile(
+    r"\s?(?:@|at)\s?(?:[01]?\d|2[0-3])(?::?[0-5]\d)?\s?(?:[ap]m?\b|h(?:rs?|ours)?\b|(?<=\d\d\d)|(?<=\d\d\d\d))"
+)
 _SCORE = re.compile(r"\b(?:scores?|scale|index|moca|mmse|epworth|braden|morse|slums|kps|tinetti|berg)\b", re.IGNORECASE)
 
 

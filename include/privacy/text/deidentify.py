@@ -11,6 +11,7 @@ from include.privacy.text.contacts import find_contacts
 from include.privacy.text.dates import find_dates
 from include.privacy.text.known import Known, find_known
 from include.privacy.text.lexicon import load_lexicon
+from include.privacy.text.loose_ends import find_initials, find_loose_ends
 from include.privacy.text.names import find_names
 from include.privacy.text.names_again import find_again
 from include.privacy.text.numbers import find_coded, find_numbers
@@ -58,4 +59,5 @@ class Finder:
         found += find_again(note, found)
         for engine in self.engines:
             found += engine.find(text)
-        return join(found)
+        joined = join(found)
+        return join([*joined, *find_loose_ends(text, joined), *find_initials(text, joined)])

@@ -15,6 +15,7 @@ _MOST_WORDS_OF_NAME = 6
 _MOST_WORDS_OF_PLACE = 5
 _KIND_GOES_ON = FACILITIES | {"care", "system", "home", "network"}
 _INSIDE_FACILITY = (" ", ". ", "'s ", "’s ", "-", "' ")
+_WOMENS = re.compile(r" (?:&|and) (?:Women|Children)['’]s(?: Hospital)?")
 _CONNECTED = words("of the and at for & women's children's")
 _GENERIC = words(
     "hospital hospitals clinic clinics emergency medical center health care primary urgent intensive outpatient inpatient community local general regional rehabilitation nursing home home's school "
@@ -193,4 +194,5 @@ def find_known_facility(note: Note, index: int) -> Span | None:
     found = _KNOWN.match(note.text, note.starts[index])
     if found is None or (found[0] in _UNSURE and not _follows_place_word(note.text, found.start(), 10)):
         return None
-    return Span(*found.span(), LOCATION, 6)
+    behind = _WOMENS.match(note.text, found.end())
+    return Span(found.start(), behind.end() if behind else found.end(), LOCATION, 6)

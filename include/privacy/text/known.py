@@ -50,7 +50,10 @@ def know(
         words = [fold(word) for word in _PARTS.findall(name)]
         words = [word for word in words if word not in TITLES and word not in CREDENTIALS]
         parts.update(word for word in words if len(word) > 1 and word not in PARTICLES)
-        particles.update(word for word in words if word in PARTICLES)
+        parts.update(
+            word for word in words[-1:] if len(word) > 1
+        )  # Le, Van and Do are family names where they stand last
+        particles.update(word for word in words[:-1] if word in PARTICLES)
         if len(words) > 1:
             initials.add("".join(word[0] for word in words))
             parts.add("".join(words[-2:]))
@@ -115,8 +118,17 @@ def _names(note: Note, known: Known) -> Iterator[Span]:
             if index == last + 1 and note.text[last_end : note.starts[index]] in (" ", ", ", "-")
             else note.starts[_with_particles(note, index, known)]
         )
+        if index != last + 1 and _is_known_though_a_word(note, index - 1, known):
+            start = min(start, note.starts[index - 1])
         yield Span(start, note.ends[index], NAME, 9)
         last_end, last = note.ends[index], index
+
+
+def _is_known_though_a_word(note: Note, index: int, known: Known) -> bool:
+    """The 'An' of Mrs An Le, before her other name."""
+    if index < 0 or not note.kinds[index] & lex.CAP or note.gap(index) not in (" ", ", ", "-"):
+        return False
+    return note.words[index].lower() in known.parts
 
 
 def _with_particles(note: Note, index: int, known: Known) -> int:

@@ -43,13 +43,13 @@ _MEDICAL = re.compile(
     r"|fusion|tubation|section|duct|bacter|coccus|cocci|mural|dermal|cutaneous|venous|arterial|orbital|nasal|rectal|vesical|ureteral|urethral|costal)$"
 )
 _PREFIX = re.compile(
-    r"^(?:non|post|pre|peri|trans|endo|hyper|hypo|intra|inter|sub|supra|infra|micro|macro|multi|bi|uni|tri|anti|contra|retro|extra|ultra|neuro"
+    r"^(?:non|tele|post|pre|peri|trans|endo|hyper|hypo|intra|inter|sub|supra|infra|micro|macro|multi|bi|uni|tri|anti|contra|retro|extra|ultra|neuro"
     r"|cardio|gastro|hepato|osteo|arthro|electro|echo|angio|cranio|thoraco|broncho|naso|oro|antero|postero|infero|supero|medio|latero|dorsi|ventro"
     r"|meso|para|epi|auto|re|un|de|dis|in|over|under|semi|poly|mono|mal|co)"
 )
 _SUFFIXES = (
     ("s", ("",)), ("es", ("",)), ("ed", ("", "e")), ("ing", ("", "e")), ("ly", ("",)), ("er", ("", "e")), ("ers", ("", "e")),
-    ("ness", ("",)), ("ies", ("y",)), ("ied", ("y",)), ("ally", ("",)), ("al", ("", "e")),
+    ("ness", ("",)), ("ies", ("y",)), ("ied", ("y",)), ("ally", ("",)), ("al", ("", "e")), ("out", ("",)), ("down", ("",)),
 )  # fmt: skip
 _DOUBLED = re.compile(r"(.)\1(?:ed|ing|er)$")
 _CONTRACTION = re.compile(

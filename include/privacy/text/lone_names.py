@@ -23,6 +23,20 @@ _PER_AFTER = re.compile(r"[,.;:)]|['’]s |\s(?:notes?|recs?|recommendations?|re
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\")\]]?\s{1,4}|\n\s*(?:[-*•]\s*|\d{1,2}[.)]\s*)?|[-*•]\s|[\"“(]\s?)$")
 _QUOTED_OR_CAPITAL = re.compile(r"\s?: ?[\"“A-Z]")
 _AFTER_LISTED = re.compile(r"[A-Z][\w'’]+(?: and|,) $")
+_ASKED = re.compile(r", (?:can|could|would|will|do|did|are|have) (?:I|you|we)\b|, (?:please|pls|plz|thank you)\b")
+_ROLE_BEHIND = re.compile(
+    r" \((?:(?:his|her|pt's|the) )?(?:(?:charge |bedside |night )?nurse|rn|lpn|np|pa|md|do|pharmd|aide|cna|son|daughter|wife|husband|mother|father|mom|dad|sister|brother|"
+    r"niece|nephew|cousin|friend|partner|caregiver|neighbor|hcp|poa|interpreter|social worker|case manager)[,;)]",
+    re.IGNORECASE,
+)
+_CALLED_IN_BRACKETS = re.compile(r"\bname \([\"“]?$")
+_CLINICIAN_BEFORE = re.compile(r"\b(?:RN|LPN|LVN|CNA|PCA|RRT|MSW|LCSW|LICSW) $")
+_CHILDREN = re.compile(r"\b(?:kids|children|sons|daughters|grandchildren|siblings|brothers|sisters) ?[(:,] ?$")
+_AGED = re.compile(r",? \(?\d{1,2}\b")
+_TALKED = re.compile(
+    r"\b(?:[Dd]iscussed|[Ss]poke|[Ss]poken|[Tt]alked|[Cc]onferred|[Rr]eviewed|[Mm]et|[Vv]isited) (?:case |plan |this )?with $"
+)
+_SENTENCE_OR_CLAUSE_ENDS = re.compile(r"\s?(?:[.,;]|\n|$| who | about | regarding | at | and )")
 _ALSO_SUBJECTS = (
     "will",
     "may",
@@ -46,13 +60,19 @@ def is_lone_name(note: Note, first: int, last: int, is_shouted: bool) -> bool:
     after = note.text[note.ends[last] : note.ends[last] + _REACH]
     if _is_speaker(kind, before, after):
         return True
+    if first == last and kind & lex.GIVEN and _is_spoken_to(before, after):
+        return True
     if not kind & lex.COMMON or IS_COLON.match(after) or DOSE.match(after) or is_term(note, first, last):
         return False
+    if first == last and not kind & lex.UPPER and _is_told_apart(before, after):
+        return True
+    if kind & lex.GIVEN and _CLINICIAN_BEFORE.search(before):
+        return True
     if first == last and kind & lex.FAMILY and _is_told_of_people(before, after):
         return True
     if word.lower() not in _ALSO_SUBJECTS and _VERB_AFTER.match(after):
         return bool(kind & lex.GIVEN) or not _SENTENCE_END.search(before)
-    if _is_listed_after_name(note, first, before) or (kind & lex.FIRST and _is_relative(note, first, before)):
+    if _is_listed_after_name(note, first, before) or (kind & lex.NAMES and _is_relative(note, first, before)):
         return True
     if kind & _RATHER_SOMETHING_ELSE or _is_of_heading(note, first, last, after):
         return False
@@ -64,6 +84,23 @@ def _is_speaker(kind: int, before: str, after: str) -> bool:
     if not kind & lex.FIRST or kind & lex.CLINICAL:
         return False
     return (before == "" or before[-1:] in '\n"“') and _QUOTED_OR_CAPITAL.match(after) is not None
+
+
+def _is_spoken_to(before: str, after: str) -> bool:
+    """'Grace, can you hear me', 'Remember me, Grace?'"""
+    begins = _SENTENCE_END.search(before) is not None and _ASKED.match(after) is not None
+    return begins or (before.endswith(", ") and after[:1] in ("?", "!"))
+
+
+def _is_told_apart(before: str, after: str) -> bool:
+    """'Bell (nurse)', 'her name (Melody)', 'Ada, 9 and Chidi, 12', 'Discussed with Murphy.'"""
+    if (
+        _ROLE_BEHIND.match(after)
+        or _CALLED_IN_BRACKETS.search(before)
+        or (_CHILDREN.search(before) and _AGED.match(after))
+    ):
+        return True
+    return _TALKED.search(before) is not None and _SENTENCE_OR_CLAUSE_ENDS.match(after) is not None
 
 
 def _is_told_of_people(before: str, after: str) -> bool:
@@ -84,7 +121,7 @@ def _is_listed_after_name(note: Note, first: int, before: str) -> bool:
 
 def _is_relative(note: Note, first: int, before: str) -> bool:
     """'her husband Bill', 'baby Grace'."""
-    if not first or before[-1:] != " ":
+    if not first or before[-1:] not in (" ", "("):
         return False
     return bool(note.kinds[first - 1] & lex.RELATION) or note.words[first - 1].lower() in _CHILD_WORDS
 

@@ -13,13 +13,13 @@ _COMMA = re.compile(r", {0,2}$")
 _LABEL = re.compile(
     r"(?:\b(?:patient(?:'s)?(?: name)?|pt(?: name)?|name(?: of patient)?|first name|last name|surname|full name|maiden name|middle name|given name|family name|"
     r"attending(?: physician)?|consults?|physician|provider|surgeon|assistant|anesthesiologist|pcp|primary care (?:physician|provider)|referring (?:physician|provider|md)|consultant|consulting physician|"
-    r"dictated by|transcribed by|signed by|reviewed by|authenticated by|verified by|ordered by|performed by|seen by|attested by|entered by|interpreted by|author|resident|intern|nurse|therapist|"
+    r"dictated by|transcribed by|signed by|reviewed by|authenticated by|verified by|ordered by|performed by|seen by|attested by|entered by|interpreted by|author|house ?staff|fellow|resident|intern|social worker|case ?worker|case manager|hygienist|technician|technologist|doula|midwife|coordinator|nanny|teacher|supervisor|nurse|therapist|"
     r"emergency contact|next of kin|nok|contact(?: person)?|guardian|guarantor|subscriber|insured|responsible party|spouse|mother|father|wife|husband|daughter|son|sister|brother|friend|poa|hcp|proxy|"
     r"witness|interpreter|informant|historian|employer|client|member|user|attn|dear)\s?(?:\([^)\n]{0,20}\))?\s?[:=]\s{0,4})$",
     re.IGNORECASE,
 )
 _SAYS_NAME = re.compile(
-    r"(?:\b(?:named|called|said|says|asked|told|i'm|i am|this is|hi|hello|hey|dear|calls me|call me|name is|name was|names? are|known as|goes by|aka|a\.k\.a\.|née|nee|formerly|signed,?|sincerely,?|regards,?|dictated by|signed by|seen by|evaluated by|examined by|followed by dr\.?|accompanied by|"
+    r"(?:\b(?:named|called|said|says|asked|told|i'm|i am|this is|hi|hello|hey|dear|call(?:s|ed)? me|name is|name was|names? are|your (?:(?:first|last|full|maiden|middle) )?name\?|known as|goes by|aka|a\.k\.a\.|née|nee|formerly|signed,?|sincerely,?|regards,?|dictated by|signed by|seen by|evaluated by|examined by|followed by dr\.?|accompanied by|"
     r"(?:his|her|their|the patient's|my|pt's|patient's) (?:wife|husband|spouse|mother|father|mom|dad|son|daughter|brother|sister|aunt|uncle|partner|friend|caregiver|guardian|nurse|fiancée?|boyfriend|girlfriend|roommate|niece|nephew|cousin|"
     r"grandmother|grandfather|grandson|granddaughter|neighbor|doctor|physician|surgeon|pcp|cardiologist|oncologist|therapist),?)\s{1,2})$",
     re.IGNORECASE,
@@ -29,7 +29,7 @@ _PLACE_CUE = re.compile(
     re.IGNORECASE,
 )
 _AT = re.compile(
-    r"\b(?:at|admitted to|transferred (?:to|from)|referred (?:to|from)|discharged (?:to|from)|visited|presented to|lives in|living in|resid(?:es|ing) (?:in|at)|moved (?:to|from)|born in|flew (?:to|from))\s(?:the\s)?$",
+    r"\b(?:at|admitted to|transferred (?:to|from)|referred (?:to|from)|discharged (?:to|from)|visited|presented to|lives (?:alone |with family )?in|living in|resid(?:es|ing) (?:in|at)|moved (?:to|from)|born in|flew (?:to|from))\s(?:the\s)?$",
     re.IGNORECASE,
 )
 _COMPANY_CUE = re.compile(

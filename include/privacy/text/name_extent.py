@@ -55,6 +55,8 @@ def end_after_title(note: Note, first: int, last: int) -> int:
             break
         if word.lower() in FUNCTION_WORDS and not kind & _NAMES_OR_LETTER:
             break
+        if kind & lex.PARTICLE and kind & lex.CAP and index < last:
+            continue  # Mr. Van Der Berg
         if index > first and kind & lex.WORD and not kind & lex.NAMES:
             return index if index == last and _is_family_by_place(note, index) else stop
         stop = index

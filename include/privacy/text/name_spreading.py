@@ -78,6 +78,7 @@ def _is_given_before_initial(run: _Run, place: int) -> bool:
         not kind & lex.GIVEN
         or run.strength[place] != MAYBE
         or not run.kinds[place + 1] & lex.LETTER
+        or run.strength[place + 1] == NEVER
         or not run.is_one_line(place)
     ):
         return False
@@ -91,7 +92,7 @@ def _take_family_that_is_a_word(run: _Run, place: int) -> None:
     kind = kinds[place]
     if strength[place] != NEVER or not kind & lex.WORD or kind & lex.UPPER or not run.is_one_line(place - 1):
         return
-    if kinds[place - 1] & lex.LETTER and place > 1 and _is_sure_given(run, place - 2):
+    if kinds[place - 1] & lex.LETTER and place > 1 and strength[place - 2] == STRONG:
         strength[place - 1] = strength[place] = STRONG
     elif kind & lex.DERIVED and _is_sure_given(run, place - 1) and run.word(place).lower() not in FUNCTION_WORDS:
         strength[place] = STRONG
@@ -135,5 +136,5 @@ def _is_particle_before_word(run: _Run, place: int) -> bool:
         and following < len(run.strength)
         and run.strength[following] == NEVER
         and run.kinds[following] & lex.WORD
-        and run.kinds[place - 1] & lex.NAMES
+        and run.strength[place - 1] == STRONG
     )

@@ -44,6 +44,8 @@ def strength_of(note: Note, index: int, is_shouted: bool) -> int:
 def _of_letter(note: Note, index: int) -> int:
     """'J.' is part of a name; I, A and O without a full stop are words, but not in 'Leena O Sasi'."""
     end = note.ends[index]
+    if note.text[end : end + 1] == "/":  # C/S, N/V
+        return NEVER
     is_pronoun = note.words[index] in "IAO" and note.text[end : end + 1] != "."
     return NEVER if is_pronoun and not _is_between_names(note, index) else WEAK
 

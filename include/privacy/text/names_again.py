@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 from include.privacy.text import lexicon as lex
 from include.privacy.text.reading import Note
+from include.privacy.text.small_lists import find_small_again, find_small_listed
 from include.privacy.text.spans import NAME, Span
 from include.privacy.text.terms import DOSE, IS_COLON, is_term
 from include.privacy.text.vocabulary import FUNCTION_WORDS, TERM_AFTER
 
 _LIST_GAP = re.compile(r"(?:,|,? and|,? or| &|/) ?$")
+_LONGEST_ABBREVIATION = 4  # letters
 _COMMAS = (", ", ",")
+_NAME_LABEL = re.compile(
+    r"\b(?:name|patient|pt|member|client|resident)\s?[:=]\s{0,4}(?:[\w'’-]+[ -]){0,3}$", re.IGNORECASE
+)
 _LEAST_WEIGHT = 5  # of a name that others are found beside
 _SURE_WEIGHT = 8  # of a name after a title or a label
 _NEVER_AGAIN = lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY
@@ -39,17 +44,22 @@ def find_again(note: Note, found: list[Span]) -> Iterator[Span]:
     if not names:
         return
     named = _gather(note, names)
+    yield from find_small_listed(note, names)
+    yield from find_small_again(note, names)
     for index in note.marked:
         kind = note.kinds[index]
         if not kind & lex.CAP or named.covered[note.starts[index]]:
             continue
-        if _is_given_after(note, index, named.ends):
-            yield Span(note.starts[index - 1], note.ends[index], NAME, 5)
+        if _is_given_after(note, index, named.ends) or _is_labelled_given(note, index, named.ends):
+            named.words.add(note.words[index].lower())
+            yield Span(note.starts[index - 1], _end_with_initial(note, index), NAME, 5)
         elif kind & _NEVER_AGAIN:
             continue
         elif _is_family_first(note, index, named.starts):
             yield Span(note.starts[index], note.ends[index + 1], NAME, 5)
         elif _is_told(note, index, named) and not _is_something_else(note, index):
+            if _is_listed(note, index, named.starts, named.ends):  # the next of the list stands beside this one
+                named.ends.setdefault(note.ends[index], _LEAST_WEIGHT)
             yield Span(note.starts[index], note.ends[index], NAME, 4)
 
 
@@ -79,10 +89,11 @@ def _is_part_of_name(word: str, kind: int) -> bool:
 def _is_told(note: Note, index: int, named: _Found) -> bool:
     """A word of a name that was found, or a frequent name listed beside one; no abbreviation."""
     kind = note.kinds[index]
-    if kind & lex.UPPER and not kind & lex.NAMES:
-        return False
+    is_abbreviation = kind & lex.UPPER and not kind & lex.NAMES
     if note.words[index].lower() in named.words:
-        return True
+        return not is_abbreviation or len(note.words[index]) > _LONGEST_ABBREVIATION
+    if is_abbreviation:
+        return False
     is_frequent = kind & lex.COMMON and not kind & lex.UPPER
     return bool(is_frequent) and _is_listed(note, index, named.starts, named.ends)
 
@@ -118,6 +129,26 @@ def _is_given_after(note: Note, index: int, ends: dict[int, int]) -> bool:
         return False
     are_capitals = bool(kind & note.kinds[index - 1] & lex.UPPER) and len(note.words[index]) > 2
     return are_capitals or weight >= _SURE_WEIGHT
+
+
+def _is_labelled_given(note: Note, index: int, ends: dict[int, int]) -> bool:
+    """Patient Name: Hauta, Temperance J.: a word of the language after a family name that opens its line behind a label."""
+    kind = note.kinds[index]
+    if not index or note.gap(index - 1) not in _COMMAS or ends.get(note.ends[index - 1], 0) < _SURE_WEIGHT:
+        return False
+    if kind & (lex.CREDENTIAL | lex.CLINICAL | lex.UPPER | lex.FACILITY | lex.STATE) or len(note.words[index]) < 3:
+        return False
+    label = note.text[max(0, note.starts[index - 1] - 40) : note.starts[index - 1]]
+    return _NAME_LABEL.search(label) is not None
+
+
+def _end_with_initial(note: Note, index: int) -> int:
+    """Where a given name ends, with the initial behind it."""
+    following = index + 1
+    if following < len(note.words) and note.kinds[following] & lex.LETTER and note.gap(index) == " ":
+        end = note.ends[following]
+        return end + (note.text[end : end + 1] == ".")
+    return note.ends[index]
 
 
 def _is_listed(note: Note, index: int, starts: set[int], ends: dict[int, int]) -> bool:

@@ -104,6 +104,8 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
                     _widen(text, found.start(), found.end()) if said not in (None, PHONE, FAX) else found.span()
                 )
                 stop -= _closes_from_outside(text[begin:stop])
+                if pattern is _NANP and _COUNTRY_BEFORE.fullmatch(text, start, begin):
+                    begin = start
                 taken.append((begin, stop))
                 yield Span(begin, stop, said or label, 8)
     place = start
@@ -113,6 +115,7 @@ def _in_run(text: str, start: int, end: int, today: date) -> Iterator[Span]:
         place = max(place, last)
 
 
+_COUNTRY_BEFORE = re.compile(r"\d{1,3}[ .-]")  # 31 206 555 0142: its run begins with the code of a country or region
 _SHORTEST_INTERNATIONAL = 8  # digits
 
 
@@ -250,13 +253,17 @@ _APART = re.compile(r" [-–] \d{3} [-–] \d{4}(?!\d)")
 _THREE = re.compile(r"(?<![\d-])\d{3}$")
 _MASKED = re.compile(r"(?<![\w*])\*{3}-\*{2}-\d{4}(?!\d)")
 _PLATE = re.compile(
-    r"\b(?i:plates?|tag)\b(?: (?i:no|number|is|#)(?![a-z]))?[\s#:.]{1,3}((?=[A-Z -]*\d)[A-Z0-9]{2,4}[ -]?[A-Z0-9]{2,5})\b"
+    r"\b(?i:plates?|tag)\b(?: (?i:no|number|is|#)(?![a-z]))?[\s#:.]{1,3}((?:[A-Z]{2}[ :-]{1,2})?(?=[A-Z -]*\d)[A-Z0-9]{2,4}[ -]?[A-Z0-9]{2,5})\b"
 )
 _UDI = re.compile(r"\(01\)\d{14}(?:\(\d{2}\)[A-Za-z0-9-]{1,20}){0,5}")  # GS1 form of FDA's unique device identifier
 _DONATION = re.compile(r"\b[A-Z]\d{4} ?\d{2} ?\d{6}\b")  # ISBT 128 donation identification number
 _USER = re.compile(
     r"\b(?:user(?: ?name| ?id)?|login|logon)\s?[:=]?\s(?=[\w.-]*\d)(?=[\w.-]*[a-z])([\w.-]{4,30}\w)", re.IGNORECASE
 )
+_TYPIST = re.compile(
+    r"^[A-Z]{2,4}[:/] ?[a-z]{2,12}\d{0,3}$|^[A-Z]{2,4}/[A-Z]{2,4}$", re.MULTILINE
+)  # XGT:holmes below a signature
+_USER_FOLDER = re.compile(r"(?:\\Users\\|/home/|/Users/)([\w.-]{2,40})")
 _ACCESSION = re.compile(r":[A-Z]{1,3}\d{4,8}[A-Z]?\b")
 _YEAR_OR_DAY = re.compile(r"(?<!\w)\d{2,4}$")
 
@@ -279,6 +286,10 @@ def find_coded(text: str) -> Iterator[Span]:
         yield from (Span(*each.span(), SSN, 8) for each in _MASKED.finditer(text))
     if any(word in text for word in ("plate", "Plate", "PLATE", " tag ", " tag:", "Tag")):
         yield from (Span(*each.span(1), VEHICLE, 8) for each in _PLATE.finditer(text))
+    if "M.D." in text or "MD" in text or "D.O." in text:
+        yield from (Span(*each.span(), ID, 5) for each in _TYPIST.finditer(text))
+    if "\\Users\\" in text or "/home/" in text or "/Users/" in text:
+        yield from (Span(*each.span(1), ID, 7) for each in _USER_FOLDER.finditer(text))
     if "(01)" in text:
         yield from (Span(*each.span(), DEVICE, 9) for each in _UDI.finditer(text))
     if "transfus" in text or "blood unit" in text or "onor" in text or "onation" in text:

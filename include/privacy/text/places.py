@@ -24,7 +24,14 @@ from include.privacy.text.streets import (
     find_small_streets,
     find_street,
 )
-from include.privacy.text.towns import find_code_of_country, find_counties, find_postcode, find_saint, find_town
+from include.privacy.text.towns import (
+    find_code_of_country,
+    find_counties,
+    find_postcode,
+    find_said_codes,
+    find_saint,
+    find_town,
+)
 from include.privacy.text.visited_places import find_visited
 
 
@@ -37,6 +44,7 @@ def find_places(note: Note, lexicon: Lexicon) -> Iterator[Span]:
     yield from find_highways(text)
     yield from find_boxes(text)
     yield from find_counties(text)
+    yield from find_said_codes(text)
     yield from find_rural_routes(text)
     yield from find_small_streets(text)
     yield from find_units(text)

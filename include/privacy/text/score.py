@@ -1,5 +1,8 @@
 """``python -m include.privacy.text.score DECK``: recall and precision by class on notes whose identifiers are marked.
 
+Recall is of all characters that the annotators marked, 'whole' counts marks of which no letter or digit was left. Some annotators mark
+'Patient ID: AB-1234' where others mark 'AB-1234': 'in clear' counts letters and digits left that identify, which words such as 'Patient ID',
+'Mrs.' or 'DDS' do not. A word is let off by these closed lists only; whatever else was left of a mark counts.
 Prints no text. With ``--misses FILE`` it writes where marked identifiers were left, as ids, offsets and classes.
 """
 
@@ -20,9 +23,11 @@ from include.errors import PlumblineError
 from include.privacy.text.annotated import Annotated, read_deck
 from include.privacy.text.deidentify import Finder
 from include.privacy.text.engines import load_engines
+from include.privacy.text.lexicon import CREDENTIAL, NAMES, TITLE, load_lexicon
 from include.privacy.text.measure import Measure
 from include.privacy.text.policy import TextPolicy
 from include.privacy.text.spans import Span
+from include.privacy.text.vocabulary import FUNCTION_WORDS, words
 
 # Groups of classes by the words that annotators use; the first that fits. What fits none is no identifier of the rule.
 GROUPS = (
@@ -39,6 +44,12 @@ GROUPS = (
     ),
     ("names", re.compile(r"name|person|patient|doctor|provider|relative", re.I)),
 )
+# Words that say of what kind an identifier is, inside the marks of some annotators.
+_LABEL_WORDS = words(
+    "patient pt client member subscriber site study subject record medical chart account acct id ids mrn ssn no num number nr policy plan"
+    " license licence phone tel fax email cell mobile"
+)
+_WORD = re.compile(r"[^\W_]+")
 TARGETS = {"names": 0.99, "numbers": 0.99, "contacts": 0.99}
 
 
@@ -47,13 +58,28 @@ def group_of(label: str) -> str:
     return next((name for name, pattern in GROUPS if pattern.search(label)), "other")
 
 
+def characters_in_clear(text: str, start: int, end: int, found: set[int]) -> int:
+    """Letters and digits of a mark that were left and may identify: all but those of label words, titles, credentials, 'of' and 'the'."""
+    words = [each for each in _WORD.finditer(text, start, end) if not found.issuperset(range(*each.span()))]
+    return sum(place not in found for each in words if not _says_only_kind(each[0]) for place in range(*each.span()))
+
+
+def _says_only_kind(word: str) -> bool:
+    low = word.lower()
+    if low in _LABEL_WORDS or low in FUNCTION_WORDS:
+        return True
+    kind = load_lexicon()[word]
+    return bool(kind & (TITLE | CREDENTIAL)) and not kind & NAMES
+
+
 @dataclass(slots=True)
 class Score:
-    """What a deck showed. ``whole`` and ``marks`` count marks found to their last letter or digit, by class."""
+    """What a deck showed. ``whole`` and ``marks`` count marks found to their last letter or digit, by class, ``clear`` characters."""
 
     measure: Measure = field(default_factory=Measure)
     whole: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     marks: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    clear: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     notes: int = 0
     unmarked: int = 0
     words: int = 0
@@ -77,6 +103,7 @@ class Score:
             self.marks[label] += 1
             left = [place for place in range(start, end) if place not in found and note.text[place].isalnum()]
             self.whole[label] += not left
+            self.clear[label] += characters_in_clear(note.text, start, end, found) if left else 0
             if left:
                 self.misses.append({"id": note.id, "start": left[0], "end": left[-1] + 1, "class": label})
 
@@ -85,7 +112,7 @@ class Score:
         rate = self.characters / 1e6 / max(self.seconds, 1e-9)
         told = [f"{self.notes:,} notes, {self.characters / 1e6:.2f} M characters, {rate:.2f} M a second"]
         if self.marks:
-            told.append(f"{'class':34} {'recall':>8} {'whole':>13}")
+            told.append(f"{'class':34} {'recall':>8} {'whole':>13} {'in clear':>9}")
         for group in sorted({group_of(label) for label in self.marks}, key=[name for name, _ in GROUPS].index):
             labels = sorted(label for label in self.marks if group_of(label) == group)
             told.append(self._line(group.upper(), labels, TARGETS.get(group)))
@@ -102,8 +129,9 @@ class Score:
     def _line(self, name: str, labels: list[str], target: float | None = None) -> str:
         recall = self.measure.recall(*labels)
         whole, marks = sum(self.whole[label] for label in labels), sum(self.marks[label] for label in labels)
-        said = "" if target is None else f"  target {target}{'' if recall >= target else ', missed'}"
-        return f"{name:34} {recall:8.4f} {whole:6,}/{marks:<6,}{said}"
+        clear = sum(self.clear[label] for label in labels)
+        said = "" if target is None else f"  recall's target {target}{'' if recall >= target else ', missed'}"
+        return f"{name:34} {recall:8.4f} {whole:6,}/{marks:<6,} {clear:9,}{said}"
 
 
 def score_deck(path: Path, finder: Finder) -> Score:

@@ -20,9 +20,13 @@ _SUBJECT_SMALL = re.compile(
     re.MULTILINE,
 )
 _SAID_SMALL = re.compile(
-    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|calls me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
+    r"\b(?:name(?:d|s)?(?:\s(?:is|was))?|call(?:s|ed)? me|known as|called)\s?[:=]?\s{1,6}((?:[^\W\d_][\w'’-]*)(?:\s[^\W\d_]\b\.?)?(?:\s[^\W\d_][\w'’-]*){0,2})",
     re.IGNORECASE,
 )
+_SPEAKER_SMALL = re.compile(r"^([^\W\d_]{3,20})\s?: ?[\"“]", re.MULTILINE)
+_INITIAL_SMALL = re.compile(r"\b([a-z]{3,15}) [b-hj-z]\.? ([a-z]{3,20})\b")
+_LINE_SMALL = re.compile(r"^([a-z]{3,15})(?: [a-z]\.?)? ([a-z]{3,20})$", re.MULTILINE)
+_SPEAK_OF_NAME = ("name", "Name", "call me", "calls me", "called me")
 _WORD = re.compile(r"[\w'’-]+")
 _SMALL_TITLES = ("dr", "mr", "mrs", "ms", "miss", "prof", "mister", "dra")
 _TITLE_GAP = re.compile(r"\.?\s{0,3}$")
@@ -37,8 +41,12 @@ def find_small_names(text: str, lexicon: Lexicon) -> Iterator[Span]:
     """Words written small that are names, after words that say so or before an age."""
     yield from _after_patient(text, lexicon)
     yield from _before_age(text, lexicon)
-    if "name" in text or "Name" in text or "calls me" in text:
+    yield from _around_initial(text, lexicon)
+    yield from _alone_in_line(text, lexicon)
+    if any(cue in text for cue in _SPEAK_OF_NAME):
         yield from _after_said(text, lexicon)
+    if ':"' in text or ': "' in text or "“" in text:
+        yield from _speaking(text, lexicon)
 
 
 def _after_patient(text: str, lexicon: Lexicon) -> Iterator[Span]:
@@ -59,6 +67,33 @@ def _before_age(text: str, lexicon: Lexicon) -> Iterator[Span]:
     for found in _SUBJECT_SMALL.finditer(text):
         if "G" in lexicon.names.get(found[1], "") and not {found[1], found[2]} & FUNCTION_WORDS:
             yield Span(found.start(1), found.end(2), NAME, 6)
+
+
+def _around_initial(text: str, lexicon: Lexicon) -> Iterator[Span]:
+    """'giorgia m ventura': two listed names around an initial, one of which is no word of the language."""
+    for found in _INITIAL_SMALL.finditer(text):
+        given, family = found.groups()
+        is_listed = "g" in lexicon.names.get(given, "").lower() and "f" in lexicon.names.get(family, "").lower()
+        if is_listed and not (lexicon.knows(given) and lexicon.knows(family)):
+            yield Span(*found.span(), NAME, 5)
+
+
+def _alone_in_line(text: str, lexicon: Lexicon) -> Iterator[Span]:
+    """'carla zenotti' as a line of its own: a frequent given name before no word of the language, or nobody's word before a frequent family name."""
+    for found in _LINE_SMALL.finditer(text):
+        given, family = found.groups()
+        is_given, is_family = "G" in lexicon.names.get(given, ""), "F" in lexicon.names.get(family, "")
+        if (is_given and not lexicon.knows(family)) or (
+            is_family and not lexicon.knows(given) and not lexicon.knows(family)
+        ):
+            yield Span(*found.span(), NAME, 5)
+
+
+def _speaking(text: str, lexicon: Lexicon) -> Iterator[Span]:
+    """'drovik: "it hurts"' at the beginning of a line, if the word is none of the language."""
+    for found in _SPEAKER_SMALL.finditer(text):
+        if found[1].islower() and not lexicon.knows(found[1]):
+            yield Span(*found.span(1), NAME, 5)
 
 
 def _after_said(text: str, lexicon: Lexicon) -> Iterator[Span]:

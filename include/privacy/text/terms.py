@@ -54,6 +54,8 @@ TWO_EPONYMS = frozenset(
         ("landry", "guillain"),
         ("simmonds", "sheehan"),
         ("levine", "harvey"),
+        ("may", "thurner"),
+        ("mallory", "weiss"),
     }
 )
 

@@ -21,7 +21,7 @@ _STATE_AFTER = re.compile(
     + r"|New (?:York|Jersey|Mexico|Hampshire)|(?:North|South) (?:Carolina|Dakota)|West Virginia|Rhode Island)\b(?!['’]s)"
 )
 _ZIP_AFTER = re.compile(r",?\s{1,3}\d{5}(?:-\d{4})?\b")
-_COUNTRY_CODE = re.compile(r",?\s{1,3}\d{4,6}\b(?!\s?(?:mg|ml|units))")
+_COUNTRY_CODE = re.compile(r",?\s{1,3}(?!(?:19|20)\d\d\b)\d{4,6}\b(?!\s?(?:mg|ml|units))")
 SAINTS = frozenset(("st", "saint", "mt", "mount", "ft", "fort", "santa", "san"))
 _TOWN_CUE = re.compile(r"\b(?:in|from|near|to|at|of|outside|around|visiting|downtown|city|town)\s$|(?:^|[,(]\s?)$")
 _SCALE_WORDS = ("grade", "criteria", "classification", "scale", "score", "system")
@@ -33,6 +33,15 @@ _COUNTY = re.compile(
 )
 _POSTCODE = re.compile(  # of Britain, then of Canada
     r"\b(?:[A-Z]{1,2}\d[A-Z\d]? \d(?!(?:ST|ND|RD|TH)\b)[ABD-HJLNP-UW-Z]{2}|[A-CEGHJ-NPRSTVXY]\d[A-Z] \d[A-Z]\d)\b"
+)
+_CODE_SAID = re.compile(
+    r"\b(?:zip(?: ?code)?|postal code|post ?code)(?: is| was)?\s?[:#]?\s{1,4}((?=[A-Z]{0,2}\d)[A-Z\d]{2,7}(?:[ -](?=[A-Z\d]*\d|[A-Z]{2}\b)[A-Z\d]{1,4})?)\b",
+    re.IGNORECASE,
+)
+_LAST_WORDS = (" Zealand", " Kingdom", " Africa", " Republic", " Rica", " Lanka", " Arabia", " Korea", " Salvador")
+_COUNTRY_OF_TWO_WORDS = re.compile(
+    r"\b(?:New Zealand|United Kingdom|South Africa|(?:Czech|Dominican) Republic|Costa Rica|Sri Lanka|Saudi Arabia|(?:South|North) Korea|El Salvador)"
+    r",? (?!(?:19|20)\d\d\b)\d{4,6}\b(?! ?(?:mg|ml|units))"
 )
 _TOWN_BEFORE = re.compile(r"[A-Z][a-zA-Z]+,?\s$")
 
@@ -130,6 +139,14 @@ def find_postcode(note: Note, index: int) -> Span | None:
     if found and _TOWN_BEFORE.search(note.text, max(0, start - 24), start):
         return Span(*found.span(), LOCATION, 6)
     return None
+
+
+def find_said_codes(text: str) -> Iterator[Span]:
+    """'zip code is 040', 'Postal code: 394 13', 'New Zealand 6011': whatever form the codes of a land have."""
+    if "ip" in text or "ost" in text or "ZIP" in text or "OST" in text:
+        yield from (Span(*each.span(1), LOCATION, 8) for each in _CODE_SAID.finditer(text))
+    if any(word in text for word in _LAST_WORDS):
+        yield from (Span(*each.span(), LOCATION, 6) for each in _COUNTRY_OF_TWO_WORDS.finditer(text))
 
 
 def find_counties(text: str) -> Iterator[Span]:

@@ -15,7 +15,7 @@ _REACH_BEFORE = 32
 _MOST_FURTHER_WORDS = 4
 _BEFORE_PLACE = ("at", "to", "from", "the", "in", "visited")
 _SENT_TO = re.compile(
-    r"\b(?:transferred (?:to|from)|referred (?:to|from)|discharged (?:to|from)|admitted to|presented to|lives in|residing in|resides in|moved (?:to|from)|visited)\s(?:the\s)?$",
+    r"\b(?:transferred (?:to|from)|referred (?:to|from)|discharged (?:to|from)|admitted to|presented to|lives (?:alone |with family )?in|residing in|resides in|moved (?:to|from)|visited)\s(?:the\s)?$",
     re.IGNORECASE,
 )
 _NO_PLACE = lex.CLINICAL | lex.LETTER | lex.MONTH | lex.WEEKDAY | lex.COUNTRY

@@ -56,14 +56,15 @@ STREETS = words(
 FACILITIES = words(
     "hospital hospitals hosp clinic clinics infirmary hospice sanatorium sanitarium center centre medical med health healthcare "
     "university college school institute pharmacy rehab rehabilitation nursing manor church general memorial "
-    "medicine laboratory laboratories labs prison jail shelter dialysis oncology orthopedics orthopaedics pediatrics cardiology"
+    "practice medicine laboratory laboratories labs prison jail shelter dialysis oncology orthopedics orthopaedics pediatrics cardiology"
 )
 COMPANIES = words(
     "inc incorporated llc ltd corp corporation company co group gmbh plc holdings industries associates partners bank enterprises"
 )
 RELATIONS = words(
     "wife husband spouse mother father mom dad son daughter brother sister aunt uncle niece nephew cousin grandmother grandfather grandson "
-    "granddaughter partner fiance fiancee fiancé fiancée girlfriend boyfriend friend neighbor neighbour caregiver guardian roommate stepfather stepmother"
+    "granddaughter partner fiance fiancee fiancé fiancée girlfriend boyfriend friend neighbor neighbour caregiver guardian roommate stepfather stepmother "
+    "stepdad stepmom stepson stepdaughter stepbrother stepsister dtr grandma grandpa nanny babysitter"
 )
 CUES = words(
     "patient name named called signed dictated attending physician provider surgeon pcp cc referred referring seen by with pt client resident contact "
@@ -146,9 +147,9 @@ NUMBER_CUES = (
     (spans.FAX, r"\bfax|facsimile"),
     (spans.SSN, r"\b(?:ssn|ss ?#|soc(?:ial)?\.? ?sec(?:urity)?|last (?:four|4)(?: digits)?)"),
     (spans.MRN, r"\b(?:mrn?|medical rec(?:ord)?s?|med(?:ical)? ?rec|chart|record|mr ?(?:#|no)|unit (?:#|no|number)|hospital (?:#|no|number))"),
-    (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit)"),
+    (spans.HEALTH_PLAN, r"\b(?:hpb?n|health[ -]?plan|plan|member(?:ship)?|beneficiary|insurance|policy|subscriber|medicare|medicaid|group|hicn?|mbi|payer|coverage|benefit|grp)"),
     (spans.ACCOUNT, r"\b(?:acct|account|bank|iban|credit card|debit card|card|billing|invoice|claim|visit|encounter|har|csn|fin|transaction|visa|mastercard)"),
-    (spans.LICENSE, r"\b(?:licen[sc]e|lic|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln|dl)"),
+    (spans.LICENSE, r"\b(?:(?:licen[sc]e|lic)(?:(?: no| number|\.|#)?:? [A-Z]{2}(?=\s))?|certificate|cert|dea|npi|upin|registration|passport|driver'?s?|cln|dl)"),
     (spans.VEHICLE, r"\b(?:vin|plates?|tag|vehicle)"),
     (spans.DEVICE, r"\b(?:serial|s/n|udi|device|pacemaker|implant|model|lot)"),
     (spans.PHONE, r"\b(?:phone|tel(?:ephone)?|cell|mobile|call(?:ed|ing)?|contact|reach(?:ed|able)?|pager?|beeper|text(?:ed)?|whatsapp|home|work|ext|voicemail|dial|ring|hotline)"),

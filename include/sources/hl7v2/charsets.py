@@ -5,6 +5,8 @@ https://terminology.hl7.org/CodeSystem-v2-0211.html; what is not named here is r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _UTF8 = "utf-8"
 _CODECS = {
     "": _UTF8,
@@ -31,12 +33,22 @@ _CODECS = {
 _PASSED_ON = ("utf-16", "utf-32")  # by the time a message is cut out of such a file, it is UTF-8
 
 
-def codec_of(charset: str, default: str | None = None) -> str | None:
-    """The Python codec of MSH-18's first repetition; None for a character set that is not known.
+# Sets that a sender switches to by escape sequences in the middle of a text that begins in ASCII.
+_BY_ESCAPE = {"ISO IR87": "iso2022_jp", "ISO IR159": "iso2022_jp_1"}
+_BEGIN_IN_ASCII = ("", "ASCII", "US-ASCII", "ISO IR6")
 
-    ``default`` counts where MSH-18 is empty.
+
+def codec_of(charsets: Sequence[str], default: str | None = None) -> str | None:
+    """The Python codec of MSH-18's repetitions; None for a character set that is not known.
+
+    The first says how the message begins; of the others only those count that Japanese messages switch to. ``default``
+    counts where MSH-18 is empty.
     """
-    name = charset.strip().upper()
+    name, *others = (each.strip().upper() for each in charsets)
+    if name in _BEGIN_IN_ASCII:
+        switched = [_BY_ESCAPE[other] for other in others if other in _BY_ESCAPE]
+        if switched:
+            return max(switched)  # ISO-2022-JP-1 holds what ISO-2022-JP does
     if not name and default:
         return default
     codec = _CODECS.get(name)

@@ -49,6 +49,7 @@ class Context:
         self.people: list[Resource] = []
         self._seen: Counter[tuple] = Counter()
         self.waiting: list[tuple[list[str], frozenset[int]]] = []  # PRT after ORC, until what is ordered comes
+        self.referred: list[tuple[list[str], frozenset[int]]] = []  # RF1, PRD and CTD, until the patient comes
         self.begin_person()
 
     def begin_person(self) -> None:
@@ -58,6 +59,7 @@ class Context:
         self.subject: dict[str, str] | None = None
         self.account = ""
         self.account_told: Resource | None = None
+        self.referral: Resource | None = None
         self.coverage: Resource | None = None
         self.insured: Resource | None = None  # who holds that coverage, where it is not the patient
         self.begin_visit()

@@ -6,6 +6,7 @@ between messages: nobody changes them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -151,6 +152,8 @@ def number(value: str) -> int | float | orjson.Fragment | None:
         text += f"e{found[4]}"
     if not found[3] and not found[4] and len(whole) <= 15:
         return int(text)
+    if math.isinf(float(text)):
+        return None  # no double holds it, and NM has no exponents: it stays the text that was sent
     return float(text) if repr(float(text)) == text else orjson.Fragment(text.encode())
 
 

@@ -109,15 +109,24 @@ def _messages(body: bytes, *, is_cut_off: bool) -> Iterator[Cut]:
     yield Cut("message", body, is_cut_off=is_cut_off)
 
 
+# How streams of UTF-32 and UTF-16 begin: with their mark, or with the first letters of a header as senders write it who leave that out.
+_WIDE = (
+    *((mark, "utf-32") for mark in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+    *((mark, "utf-16") for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    *(
+        (name.encode(codec), codec)
+        for codec in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+        for name in ("MSH", "FHS", "BHS")
+    ),
+)
+
+
 def _as_utf8(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The stream without its byte order mark; UTF-16 and UTF-32 as UTF-8. Bytes that are neither become U+FFFD."""
     first = next(blocks, b"")
-    for mark, codec in ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")):
-        if first.startswith(mark):
+    for beginning, codec in _WIDE:
+        if first.startswith(beginning):
             return _decoded(chain([first], blocks), codec)
-    for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        if first.startswith(mark):
-            return _decoded(chain([first], blocks), "utf-16")
     return chain([first.removeprefix(_UTF8_MARK)], blocks)
 
 

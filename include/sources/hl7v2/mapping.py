@@ -12,11 +12,13 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from include.sources.hl7v2 import (
+    accidents,
     appointments,
     charges,
     coverages,
     deaths,
     encounters,
+    events,
     guarantors,
     immunizations,
     medications,
@@ -24,6 +26,7 @@ from include.sources.hl7v2 import (
     notes,
     patients,
     problems,
+    referrals,
     results,
     roles,
 )
@@ -65,6 +68,11 @@ READERS: dict[str, Reader] = {
     "RXC": mixtures.read_rxc,
     "FT1": charges.read_ft1,
     "PDA": deaths.read_pda,
+    "EVN": events.read_evn,
+    "RF1": referrals.read_rf1,
+    "PRD": referrals.read_prd,
+    "CTD": referrals.read_ctd,
+    "ACC": accidents.read_acc,
     "SCH": appointments.read_sch,
     "RGS": appointments.read_rgs,
     "AIS": appointments.read_ais,
@@ -72,10 +80,9 @@ READERS: dict[str, Reader] = {
     "AIL": appointments.read_ail,
     "AIP": appointments.read_aip,
 }
-# What a segment's reader takes in. MSH says how to read the message; EVN-1 repeats its event.
+# What a segment's reader takes in. MSH says how to read the message.
 FIELDS: dict[str, frozenset[int]] = {
     "MSH": frozenset({1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 18}),
-    "EVN": frozenset({1}),
     **{
         name: frozenset(fields)
         for module in (
@@ -92,6 +99,9 @@ FIELDS: dict[str, frozenset[int]] = {
             mixtures,
             charges,
             deaths,
+            events,
+            referrals,
+            accidents,
             appointments,
         )
         for name, fields in module.FIELDS.items()
@@ -99,7 +109,24 @@ FIELDS: dict[str, frozenset[int]] = {
 }
 _BLANKS = [""] * 80  # more fields than any segment has of which one is taken
 _NOTHING: frozenset[int] = frozenset()
-_NEED_PERSON = frozenset(READERS) - {"PID", "ORC", "NTE", "TQ1", "SCH", "RGS", "AIS", "AIG", "AIL", "AIP", "TXA", "OBX"}
+_BEFORE_PERSON = {
+    "EVN",
+    "RF1",
+    "PRD",
+    "CTD",
+    "ORC",
+    "NTE",
+    "TQ1",
+    "SCH",
+    "RGS",
+    "AIS",
+    "AIG",
+    "AIL",
+    "AIP",
+    "TXA",
+    "OBX",
+}
+_NEED_PERSON = frozenset(READERS) - _BEFORE_PERSON - {"PID"}
 
 
 class Mapped(NamedTuple):
@@ -139,6 +166,9 @@ def map_message(message: Message, source: str, zone: tzinfo, authorities: Author
             roles.give_waiting(ctx)
         if name == "TQ1" and ctx.appointment is not None and ctx.group is ctx.appointment:
             appointments.add_time(ctx, ctx.appointment)
-        elif name == "PID" and ctx.appointment is not None:
-            appointments.attach_patient(ctx, ctx.appointment)
+        elif name == "PID":
+            if ctx.appointment is not None:
+                appointments.attach_patient(ctx, ctx.appointment)
+            if ctx.referred:
+                referrals.give_referral(ctx)
     return Mapped(ctx.finish(), unmapped)

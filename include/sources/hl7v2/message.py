@@ -83,7 +83,7 @@ def parse_message(content: bytes, default_codec: str | None = None) -> Message:
 def decode(content: bytes, default_codec: str | None) -> str:
     """The message's text with the usual delimiters."""
     separator, encoding = _delimiters(content)
-    codec = codec_of(_charset(content, separator, encoding), default_codec)
+    codec = codec_of(_charsets(content, separator, encoding), default_codec)
     if codec is None:
         raise UnreadableMessageError("unknown_charset")
     try:
@@ -111,11 +111,11 @@ def _delimiters(content: bytes) -> tuple[str, str]:
     return separator, encoding
 
 
-def _charset(content: bytes, separator: str, encoding: str) -> str:
-    """MSH-18's first repetition; a header is read as Latin-1 because character sets differ above it only."""
+def _charsets(content: bytes, separator: str, encoding: str) -> list[str]:
+    """MSH-18's repetitions; a header is read as Latin-1 because character sets differ above it only."""
     line = re.split(rb"[\r\n]", content, maxsplit=1)[0].decode("latin-1")
     fields = line.split(separator, 19)
-    return fields[17].split(encoding[1])[0] if len(fields) > 17 else ""
+    return fields[17].split(encoding[1]) if len(fields) > 17 else [""]
 
 
 def _with_usual_delimiters(text: str, declared: str) -> str:
