@@ -8,7 +8,7 @@
 {% macro differences_to_others(counts, name, cell, released_as) -%}
 {%- set place = ['period_kind', 'period'] + cell -%}
 {%- set columns -%}
-counts.population, {% for column in place %}counts.{{ column }}, {% endfor %}counts.smallest_shown
+counts.population, {% for column in place %}counts.{{ column }}, {% endfor %}counts.smallest_shown, counts.is_closed
 {%- endset -%}
 {{ name }}_related as (
 
@@ -66,7 +66,7 @@ counts.population, {% for column in place %}counts.{{ column }}, {% endfor %}cou
     {%- for more in ['more_people', 'more_events', 'more_outside'] %}
 
     union all
-    select population, {{ place | join(', ') }}, smallest_shown, '{{ more }} than released of ' || other, false, null, abs({{ more }})
+    select population, {{ place | join(', ') }}, smallest_shown, is_closed, '{{ more }} than released of ' || other, false, null, abs({{ more }})
     from {{ name }}_released
     {%- if more == 'more_people' %}
     where more_events is null
@@ -77,8 +77,9 @@ counts.population, {% for column in place %}counts.{{ column }}, {% endfor %}cou
 {%- endmacro %}
 
 {#-
-    Of `differences`, by cell: the smallest difference, and whether one of them is of somebody, but of too few (is_near). Where two
-    populations are the same in all of a table, they move together and neither tells of the other: those are left out.
+    Of `differences`, by cell: the smallest difference, and whether one of them is of somebody, but of too few (is_near). Between
+    the rounded counts of a period that runs nobody can be counted. Where two populations are the same in all of a table, they move
+    together and neither tells of the other: those are left out.
 -#}
 {% macro nearest(differences, name, table_of, cell) -%}
 {{ name }}_apart as (
@@ -101,7 +102,7 @@ counts.population, {% for column in place %}counts.{{ column }}, {% endfor %}cou
         period,
         {{ cell | join(',\n        ') }},
         min(difference) as difference,
-        bool_or(difference < smallest_shown and (difference > 0 or is_own)) as is_near
+        bool_or(difference < smallest_shown and (is_own or (difference > 0 and is_closed))) as is_near
 
     from {{ name }}_apart
 
@@ -110,4 +111,21 @@ counts.population, {% for column in place %}counts.{{ column }}, {% endfor %}cou
     group by population, period_kind, period, {{ cell | join(', ') }}
 
 )
+{%- endmacro %}
+
+{#-
+    Groups of populations of this level in which one around them is hidden with too little room left inside, as a query: of
+    `close_around`, whose `larger` is hidden in one of the levels before (`decided_0`, `decided_1`, …).
+-#}
+{% macro hidden_around(level, close_around, decided) -%}
+    {%- set group = 'period_kind, period, dimension, subgroup' -%}
+    {%- for before in range(level) %}
+    select {{ close_around }}.population, {{ group }}
+    from {{ close_around }}
+    inner join {{ decided }}_{{ before }} as decided using ({{ group }})
+    where decided.population = {{ close_around }}.larger and decided.is_hidden
+    {{ 'union' if not loop.last }}
+    {%- else %}
+    select population, {{ group }} from {{ close_around }} where false
+    {%- endfor %}
 {%- endmacro %}

@@ -138,7 +138,9 @@ def _fill_counts(hot: psycopg.Connection, hospitals: Mapping[str, Hospital]) -> 
     )
 
 
-def _published(rows: Iterable[Mapping], period: str) -> tuple[list[Count], dict[tuple[str, str, str], int]]:
+def _published(
+    rows: Iterable[Mapping], period: str, rounded_to: int = 1
+) -> tuple[list[Count], dict[tuple[str, str, str], int]]:
     """Counts of people as readers see them, and as they are. A population is shown where any measure shows it."""
     true: dict[tuple[str, str, str], int] = {}
     shown: dict[tuple[str, str, str], bool] = {}
@@ -148,7 +150,8 @@ def _published(rows: Iterable[Mapping], period: str) -> tuple[list[Count], dict[
             cell = (_population(row["measure_id"], role), row["dimension"], row["subgroup"])
             true[cell] = row[count]
             shown[cell] = shown.get(cell, False) or not row[hidden]
-    return [Count(*cell, true[cell] if shown[cell] else None) for cell in true], true
+    told = {cell: (people + rounded_to // 2) // rounded_to * rounded_to for cell, people in true.items() if shown[cell]}
+    return [Count(*cell, told.get(cell), rounded_to) for cell in true], true
 
 
 def _small(true: Mapping[tuple[str, str, str], int]) -> list[tuple[str | None, str, str, str]]:
@@ -163,9 +166,11 @@ def _small(true: Mapping[tuple[str, str, str], int]) -> list[tuple[str | None, s
     return alone + between
 
 
-def _attack(rows: list[dict], period: str, dimensions: Iterable[str], seed: int = 1) -> tuple[Between, ...]:
+def _attack(
+    rows: list[dict], period: str, dimensions: Iterable[str], rounded_to: int = 1, seed: int = 1
+) -> tuple[Between, ...]:
     """What follows for a random part of the small counts of these dimensions; others are tied to them by totals only."""
-    counts, true = _published((row for row in rows if row["dimension"] in {"all", *dimensions}), period)
+    counts, true = _published((row for row in rows if row["dimension"] in {"all", *dimensions}), period, rounded_to)
     populations = {count.population for count in counts}
     within = {
         (population, larger)
@@ -197,6 +202,19 @@ def test_what_is_shown_nowhere_differs_by_fewer_than_the_minimum(decided: list[d
         shown = {(count.population, count.dimension, count.subgroup) for count in counts if count.people is not None}
         for larger, population, *place in _small(true):
             assert not {(population, *place), (larger or population, *place)} <= shown, (larger, population, place)
+
+
+def test_rounding_keeps_those_between_two_measures_from_being_counted_while_a_period_runs(
+    stack: Settings, hospitals: dict[str, Hospital]
+) -> None:
+    period = str(HOSPITALS[-1])
+    with _hot(stack, [(period, False)]) as hot:
+        fill(hot, "int_measures__pair_counts", PAIR_COLUMNS, [])
+        fill(hot, "int_measures__group_counts", COUNT_COLUMNS, hospitals[period].rows(period))
+        decided = decide(hot)
+    found = [each for some in DIMENSIONS[:3] for each in _attack(decided, period, some, rounded_to=5)]
+    assert len(found) > ASKED
+    assert not [each for each in found if each.width < 4 - 1e-6], "less than two roundings to 5 leave open"
 
 
 @pytest.mark.parametrize("more", [0.03, 0.3])

@@ -90,16 +90,7 @@ states as (
 -- Level {{ level }}
 hidden_around_{{ level }} as (
 
-    {%- for before in range(level) %}
-    select close_around.population, period_kind, period, dimension, subgroup
-    from close_around
-    inner join decided_{{ before }} as decided using (period_kind, period, dimension, subgroup)
-    where decided.population = close_around.larger and decided.is_hidden
-    {{ 'union' if not loop.last }}
-    {%- endfor %}
-    {%- if not level %}
-    select {{ key }}, dimension, subgroup from limits where false
-    {%- endif %}
+    {{ hidden_around(level, 'close_around', 'decided') }}
 
 ),
 

@@ -30,6 +30,7 @@ differences as (
         first_group,
         grid.part,
         cell_differences.smallest_shown,
+        cell_differences.is_closed,
         other,
         is_own,
         sum(difference) as difference,
@@ -38,7 +39,7 @@ differences as (
     from cell_differences
     inner join grid using ({{ key }}, first_group, second_group)
 
-    group by {{ key }}, first_group, grid.part, cell_differences.smallest_shown, other, is_own
+    group by {{ key }}, first_group, grid.part, cell_differences.smallest_shown, cell_differences.is_closed, other, is_own
 
 ),
 

@@ -7,17 +7,6 @@
 {%- set key = 'population, period_kind, period, dimension' -%}
 with
 
-roles as (
-
-    select
-        measure_populations.*,
-        catalogue.kind
-
-    from {{ ref('measure_populations') }} as measure_populations
-    inner join {{ ref('measure_catalogue') }} as catalogue using (measure_id)
-
-),
-
 counted as (
 
     select
@@ -28,13 +17,11 @@ counted as (
         pair_counts.first_group,
         pair_counts.second_group,
         max(pair_counts.people) as members,
-        max(case roles.role when 'denominator' then pair_counts.people else pair_counts.people_in_numerator end) as people,
-        max(case when roles.role = 'numerator' and roles.kind = 'proportion' then pair_counts.people - pair_counts.people_in_numerator end)
-            as outside,
-        max(case when roles.role = 'numerator' and roles.kind <> 'proportion' then pair_counts.events end) as events
+        {{ counts_of_population('pair_counts') }}
 
     from {{ ref('int_measures__pair_counts') }} as pair_counts
-    inner join roles using (measure_id)
+    inner join {{ ref('measure_populations') }} as roles using (measure_id)
+    inner join (select measure_id, kind from {{ ref('measure_catalogue') }}) as catalogue using (measure_id)
 
     group by 1, 2, 3, 4, 5, 6
 

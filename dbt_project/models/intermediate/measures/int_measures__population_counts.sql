@@ -7,17 +7,6 @@
 {%- set rounded_to = policy('disclosure_round_open_periods_to') -%}
 with
 
-roles as (
-
-    select
-        measure_populations.*,
-        catalogue.kind
-
-    from {{ ref('measure_populations') }} as measure_populations
-    inner join {{ ref('measure_catalogue') }} as catalogue using (measure_id)
-
-),
-
 levels as (
 
     select population, max(steps) as level from {{ ref('int_measures__containments') }} group by 1
@@ -46,11 +35,7 @@ counted as (
         group_counts.period,
         group_counts.dimension,
         group_counts.subgroup,
-        max(case roles.role when 'denominator' then group_counts.people else group_counts.people_in_numerator end) as people,
-        -- The other side of a share. For visits nobody's absence is published.
-        max(case when roles.role = 'numerator' and roles.kind = 'proportion' then group_counts.people - group_counts.people_in_numerator end)
-            as outside,
-        max(case when roles.role = 'numerator' and roles.kind <> 'proportion' then group_counts.events end) as events,
+        {{ counts_of_population('group_counts') }},
         bool_or(roles.role = 'denominator') as is_denominator,
         bool_or(coalesce(
             case roles.role when 'denominator' then released.people_shown_since else released.numerator_shown_since end < {{ night() }},
@@ -58,7 +43,8 @@ counted as (
         )) as is_shown_before
 
     from {{ ref('int_measures__group_counts') }} as group_counts
-    inner join roles using (measure_id)
+    inner join {{ ref('measure_populations') }} as roles using (measure_id)
+    inner join (select measure_id, kind from {{ ref('measure_catalogue') }}) as catalogue using (measure_id)
     left join {{ source('quality', 'released_group') }} as released using (measure_id, period_kind, period, dimension, subgroup)
 
     group by 1, 2, 3, 4, 5
