@@ -13,7 +13,14 @@ from psycopg import sql
 from include.equity.policy import dbt_variables
 
 DBT = Path(__file__).parents[1] / "dbt_project"
-MACROS = ("intervals", "disclosure", "membership_sums", "disparities_between_two", "disparities_between_all")
+MACROS = (
+    "intervals",
+    "disclosure",
+    "nearness",
+    "membership_sums",
+    "disparities_between_two",
+    "disparities_between_all",
+)
 
 
 def render_model(path: str, *, night: str = "2026-11-23", **policies: Any) -> str:
@@ -24,6 +31,7 @@ def render_model(path: str, *, night: str = "2026-11-23", **policies: Any) -> st
     environment.globals |= {
         "ref": lambda name: f"pg_temp.{name}",
         "source": lambda schema, name: f"pg_temp.{name}",
+        "config": lambda **_: "",
         "night": lambda: f"date '{night}'",
         "policy": lambda name: {**dbt_variables(), **policies}[name],
     }
@@ -45,6 +53,7 @@ def fill_from(connection: psycopg.Connection, table: str, model: str) -> None:
     """Make the temporary table ``table`` hold what this rendered model gives."""
     connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("pg_temp", table)))
     connection.execute(sql.SQL("create temporary table {} as ").format(sql.Identifier(table)) + sql.SQL(model))
+    connection.execute(sql.SQL("analyze {}").format(sql.Identifier(table)))
 
 
 def fetch(connection: psycopg.Connection, query: str) -> list[dict[str, Any]]:

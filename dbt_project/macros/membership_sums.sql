@@ -20,3 +20,15 @@
     sum({{ sum }})::bigint as {{ sum }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
+
+{#-
+    What a population counts in rows of measures, where `roles` says what of each measure it is: its people, those of the
+    denominator who are not in a share's numerator, and the visits of an event rate. Measures that count the same people agree.
+-#}
+{% macro counts_of_population(measured) -%}
+    max(case roles.role when 'denominator' then {{ measured }}.people else {{ measured }}.people_in_numerator end) as people,
+        -- For visits nobody's absence is published.
+        max(case when roles.role = 'numerator' and catalogue.kind = 'proportion' then {{ measured }}.people - {{ measured }}.people_in_numerator end)
+            as outside,
+        max(case when roles.role = 'numerator' and catalogue.kind <> 'proportion' then {{ measured }}.events end) as events
+{%- endmacro %}

@@ -1,6 +1,7 @@
 -- On the table that readers get: no count below the minimum, on neither side of a proportion, and none left over when what
 -- is shown of a dimension is taken from the total, or what is shown of two dimensions from a group of either. Where people can
--- be in several groups, nothing left over tells nothing.
+-- be in several groups, nothing left over tells nothing. And of two measures of which one contains the other, no group is shown
+-- of both where fewer than the minimum lie between them (an edition released before that was looked at fails here: raise the edition).
 {%- set minimum = policy('disclosure_minimum_cell') %}
 with
 
@@ -96,10 +97,45 @@ worked_out_of_groups as (
             )
             or (
                 whole_numerator - coalesce(sum(numerator), 0) < {{ minimum }}
-                and whole_people - coalesce(sum(people), 0) <> 0
+                -- Somebody is in what is left.
+                and whole_people - coalesce(sum(people) filter (where numerator is not null), 0) <> 0
                 and (not is_overlapping or whole_numerator > coalesce(sum(numerator), 0))
             )
         )
+
+),
+
+shown_by_population as (
+
+    select distinct
+        populations.population,
+        results.period_kind,
+        results.period,
+        results.dimension,
+        results.subgroup,
+        results.is_proportion or populations.role = 'denominator' as is_people,
+        case populations.role when 'denominator' then results.people else results.numerator end as shown
+
+    from results
+    inner join {{ ref('measure_populations') }} as populations using (measure_id)
+
+),
+
+between_measures as (
+
+    select smaller.population as measure_id, smaller.period, smaller.dimension, smaller.subgroup
+
+    from shown_by_population as smaller
+    inner join {{ ref('int_measures__containments') }} as containments using (population)
+    inner join shown_by_population as larger
+        on larger.population = containments.larger
+        and larger.is_people = smaller.is_people
+        and larger.period_kind = smaller.period_kind
+        and larger.period = smaller.period
+        and larger.dimension = smaller.dimension
+        and larger.subgroup = smaller.subgroup
+
+    where larger.shown - smaller.shown between 1 and {{ minimum }} - 1
 
 )
 
@@ -108,3 +144,5 @@ union all
 select * from worked_out
 union all
 select * from worked_out_of_groups
+union all
+select * from between_measures

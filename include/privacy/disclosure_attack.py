@@ -60,7 +60,7 @@ class Bounds:
 
 
 Cell = tuple[int, str, str, str]  # release, dimension, subgroup, quantity
-Term = tuple[Cell, float]
+Term = tuple[Any, float]  # a cell and its factor
 
 
 def attack(
@@ -90,7 +90,7 @@ def attack(
     at_most, equal = [], []
     for terms, is_equal in _relations(rows, is_proportion, states or {}, counts_grow):
         (equal if is_equal else at_most).append(terms)
-    matrices = {"A_ub": _matrix(at_most, cells), "A_eq": _matrix(equal, cells)}
+    matrices = {"A_ub": matrix_of(at_most, cells), "A_eq": matrix_of(equal, cells)}
     zeros = {"b_ub": np.zeros(len(at_most)) if at_most else None, "b_eq": np.zeros(len(equal)) if equal else None}
     found = []
     for row, quantity in hidden:
@@ -174,7 +174,8 @@ def _growth(rows: Iterable[Released]) -> Iterator[tuple[list[Term], bool]]:
                 yield [(_cell(earlier, quantity), 1.0), (_cell(later, quantity), -1.0)], False
 
 
-def _matrix(relations: Sequence[Sequence[Term]], cells: Mapping[Cell, int]):
+def matrix_of(relations: Sequence[Sequence[Term]], cells: Mapping[Any, int]):
+    """The sparse matrix of relations, one row each, over the cells; None where there are none."""
     from scipy.sparse import csr_matrix
 
     if not relations:

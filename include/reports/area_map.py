@@ -11,7 +11,7 @@ from include.equity.groups import GroupsError
 from include.equity.places import middles_of
 from include.equity.shown import DimensionView, MeasureView
 from include.equity.spatial import FEWEST_AREAS, SpatialPattern, nearest_weights, queen_weights, spatial_pattern
-from include.reports.findings import format_rate
+from include.reports.findings import dimension_name, format_rate
 
 MAP_DIMENSIONS = ("zip3", "state")
 WIDTH, HEIGHT, EDGE = 560.0, 340.0, 26.0
@@ -82,7 +82,9 @@ def _draw(dimension: DimensionView, view: MeasureView, shapes: Mapping[str, Any]
         ),
         described=f"Map of {view.measure.title} by {dimension.name}: {kind}. {len(rates)} shown, {hidden} hidden.",
         pattern=describe_pattern(rates, outlines, middles),
-        missing=f"Not on the map: {', '.join(unplaced)}." if unplaced else "",
+        missing=f"Without a place on the map: {dimension_name(dimension.name)} {', '.join(unplaced)}."
+        if unplaced
+        else "",
         width=WIDTH,
         height=HEIGHT,
     )

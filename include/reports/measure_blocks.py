@@ -166,6 +166,8 @@ def _described(view: MeasureView, title: str, shown: Sequence[GroupLine], hidden
 
 
 def _reference(dimension: DimensionView) -> str:
+    if sum(line.row.rate is not None for line in dimension.lines) < 2:
+        return "Only one group's rate is shown: there is nothing to compare it with."
     if dimension.reference is None:
         return "No group is large enough to be compared with."
     return f"Gaps are to {group_name(dimension.name, dimension.reference)} ({dimension.reference_rule})."

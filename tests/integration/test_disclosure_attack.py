@@ -19,12 +19,11 @@ from include.privacy.disclosure import DisclosurePolicy
 from include.privacy.disclosure_attack import OVERLAPPING_DIMENSIONS, Bounds, Released, attack
 from include.settings import Settings
 from include.warehouse.connect import connect
-from tests.rendered_models import fetch, fill, fill_from, render_model
+from tests.disclosure_models import RELEASED_RATE, decide, fill_populations
+from tests.rendered_models import fill
 
 MINIMUM = 11
 NARROWEST = DisclosurePolicy.load().protection_interval
-DISCLOSURE = "intermediate/measures/int_measures__disclosure.sql"
-PAIR_DISCLOSURE = "intermediate/measures/int_measures__pair_disclosure.sql"
 COUNTED = {
     "people": "bigint", "people_in_numerator": "bigint", "events": "bigint", "person_days": "bigint", "events_squared": "bigint",
     "events_times_days": "bigint", "days_squared": "bigint",
@@ -60,6 +59,9 @@ def _tables_of_our_own(settings: Settings) -> Iterator[psycopg.Connection]:
         )
         _fill_periods(connection, [(str(n), True) for n in range(TABLES)] + [("2026", True), ("running", False)])
         fill(connection, "released_group", SHOWN_COLUMNS, [])
+        fill(connection, "released_rate", RELEASED_RATE, [])
+        roles = [(m, role, f"{role} of {m}", "") for m in "mv" for role in ("denominator", "numerator")]
+        fill_populations(connection, roles)
         fill(connection, "int_persons__resolved", {"zip3": "text", "state": "text"}, list(_zip3_states().items()))
         yield connection
 
@@ -138,11 +140,6 @@ def _rounded(count: int, to: int) -> int:
     return (count + to // 2) // to * to
 
 
-def _decide_all(hot: psycopg.Connection, night: str = "2026-11-23") -> list[dict]:
-    fill_from(hot, "int_measures__disclosure", render_model(DISCLOSURE, night=night))
-    return fetch(hot, "select * from pg_temp.int_measures__disclosure") + fetch(hot, render_model(PAIR_DISCLOSURE))
-
-
 @pytest.fixture(scope="module")
 def decided(stack: Settings) -> list[dict]:
     """What the models decide on random cohorts, once."""
@@ -165,7 +162,7 @@ def _decide_on_random_cohorts(hot: psycopg.Connection) -> list[dict]:
         PAIR_COLUMNS,
         [r for n, each in enumerate(cohorts) for r in each.pair_counts(str(n))],
     )
-    rows = _decide_all(hot)
+    rows = decide(hot, pairs=True)
     for is_pair in (False, True):
         of_kind = [row for row in rows if ("*" in row["dimension"]) == is_pair]
         assert sum(row["is_suppressed"] for row in of_kind) > TABLES, "without hidden counts there is nothing to attack"
@@ -230,7 +227,7 @@ def _release_night_after_night(hot: psycopg.Connection, cohort: Cohort, known_on
         _fill_periods(hot, [("2026", night == NIGHTS[-1])])
         fill(hot, "released_group", SHOWN_COLUMNS, [(*place, *since) for place, since in shown.items()])
         fill(hot, "int_measures__group_counts", COUNT_COLUMNS, cohort.counts("2026", known))
-        rows = fetch(hot, render_model(DISCLOSURE, night=night))
+        rows = decide(hot, night=night)
         for row in rows:
             since = shown.setdefault(tuple(row[name] for name in (*PLACE, "subgroup")), [None, None])
             for place, is_hidden in enumerate((row["is_people_hidden"], row["is_suppressed"])):
@@ -293,7 +290,7 @@ def _night(
     fill(hot, "int_measures__group_counts", COUNT_COLUMNS, rows)
     since = [("m", "calendar year", "2026", "payer", group, day, day) for group, day in shown.items()]
     fill(hot, "released_group", SHOWN_COLUMNS, since)
-    return fetch(hot, render_model(DISCLOSURE, night=night))
+    return decide(hot, night=night)
 
 
 def test_a_group_that_was_shown_last_night_does_not_cover_another_tonight(hot: psycopg.Connection) -> None:
@@ -338,9 +335,7 @@ def _decide(
     rows = [(measure, "calendar year", period, dimension, group, None, True, p, n, n, 0, 0, 0, 0)
             for dimension, group, p, n in [("all", "All people", people, numerator), *(("sex", g, p, n) for g, (p, n) in counts.items())]]  # fmt: skip
     fill(hot, "int_measures__group_counts", COUNT_COLUMNS, rows)
-    return {
-        row["subgroup"]: (row["is_people_hidden"], row["is_suppressed"]) for row in fetch(hot, render_model(DISCLOSURE))
-    }
+    return {row["subgroup"]: (row["is_people_hidden"], row["is_suppressed"]) for row in decide(hot)}
 
 
 def test_eleven_is_shown_and_ten_is_hidden_with_the_smallest_other(hot: psycopg.Connection) -> None:

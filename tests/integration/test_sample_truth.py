@@ -21,6 +21,7 @@ from include.sample.search import index_of
 from include.settings import Settings
 from include.sources.registry import load_sources
 from include.warehouse.connect import connect
+from tests.measure_containments import declared_against_rows
 
 NIGHT = date(2026, 11, 22)
 PEOPLE = 400
@@ -58,6 +59,8 @@ def test_two_nights_on_the_sample_end_as_the_answer_key_says(sample: Path) -> No
     assert [each.of for each in first.outcomes if each.right == each.planted > 5] == ["result", "stay"]
     assert first.notes.missing == 0 and first.notes.measure.recall() >= 0.99 and first.notes.measure.precision >= 0.95
     nothing_told_names_anybody(sample)
+    wrong, missing = declared_against_rows(Settings.from_environment(os.environ))
+    assert not wrong and not missing, "seeds/measure_populations.csv"
     assert first.failures() in ([], [sentence for sentence in first.failures() if "are hidden" in sentence])
 
     make_next_night(Request(sample, people=PEOPLE, night=NIGHT, day=1))

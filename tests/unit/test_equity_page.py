@@ -51,6 +51,7 @@ def test_every_table_has_headers_with_a_scope_and_no_id_stands_twice(tree) -> No
     assert tables
     for table in tables:
         assert table.findall(".//thead//th")
+        assert table.findtext("caption").strip()
         assert all(cell.get("scope") in ("col", "row") for cell in table.iter("th"))
         assert all(row.find("th") is not None for row in table.findall(".//tbody/tr"))
     names = [each.get("id") for each in tree.iter() if each.get("id")]
@@ -143,7 +144,13 @@ def test_without_shapes_zip3s_are_dots_and_the_page_says_how_to_get_areas() -> N
     tree = html.fromstring(render_equity(published({"2025": counts}, "zip3", "021")))
     assert len(tree.findall(".//figure[@class='area-map']//circle")) == 2
     assert "SHAPES=areas.geojson" in tree.text_content()
-    assert "Not on the map: 000." in tree.text_content()
+    assert "Without a place on the map: ZIP3 000." in tree.text_content()
+
+
+def test_one_group_alone_is_not_said_to_be_compared_with() -> None:
+    text = html.fromstring(render_equity(published({"2025": {"021": (30, 120)}}, "zip3", "021"))).text_content()
+    assert "Only one group's rate is shown" in text
+    assert "Gaps are to 021" not in text
 
 
 def test_too_few_areas_are_not_tested() -> None:

@@ -62,3 +62,49 @@ def test_every_measure_says_which_way_is_better_and_in_what_unit(measures) -> No
         assert measure["period_kind"] in ("calendar year", "influenza season")
         assert measure["definition"]
         assert measure["source"]
+
+
+@pytest.fixture(scope="module")
+def populations(project: Path) -> list[dict[str, str]]:
+    return _rows(project / "dbt_project" / "seeds" / "measure_populations.csv")
+
+
+def test_every_measure_declares_both_its_populations_and_what_they_lie_within(populations, measures) -> None:
+    declared = sorted((row["measure_id"], row["role"]) for row in populations)
+    assert declared == sorted((row["measure_id"], role) for row in measures for role in ("denominator", "numerator"))
+    known = {row["population"] for row in populations}
+    assert {name for row in populations for name in filter(None, row["within"].split(";"))} <= known
+
+
+def test_one_population_is_declared_the_same_wherever_it_is_counted(populations) -> None:
+    within = {}
+    for row in populations:
+        assert within.setdefault(row["population"], row["within"]) == row["within"], row
+
+
+def test_populations_make_no_circle_and_no_more_levels_than_the_models_decide(project: Path, populations) -> None:
+    denominators = {row["measure_id"]: row["population"] for row in populations if row["role"] == "denominator"}
+    around = {row["population"]: set(filter(None, row["within"].split(";"))) for row in populations}
+    for row in populations:
+        if row["role"] == "numerator":
+            around[row["population"]].add(denominators[row["measure_id"]])
+
+    def level(population: str, path: tuple[str, ...] = ()) -> int:
+        assert population not in path, f"a circle: {path}"
+        return max((level(each, (*path, population)) + 1 for each in around[population]), default=0)
+
+    deepest = max(map(level, around))
+    for model in ("int_measures__hidden", "int_measures__pair_hidden"):
+        text = (project / "dbt_project" / "models" / "intermediate" / "measures" / f"{model}.sql").read_text()
+        assert f"set levels = {deepest + 1} " in text
+
+
+def test_a_value_set_named_within_another_holds_no_other_code(value_sets) -> None:
+    """What measure_populations declares of diagnoses and screenings rests on this."""
+    codes = {}
+    for row in value_sets:
+        codes.setdefault(row["value_set"], set()).add((row["system"], row["code"]))
+    for smaller, larger in [("essential_hypertension", "hypertension"), *(
+        (f"{need}_screening", "sdoh_screening") for need in ("housing", "food", "transport", "utility", "safety")
+    )]:  # fmt: skip
+        assert codes[smaller] <= codes[larger], smaller
