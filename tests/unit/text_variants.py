@@ -313,4 +313,6 @@ KEPT = (
     "Vet served in Vietnam 1968-70. Pain 7/10 and 3/10, strength 5/5 and 5/5, MoCA 12/30. May-Thurner was ruled out.",
     "Liddle, Gitelman and Bartter were considered. Sézary cells absent.",
     "Prior C/S at term. Doula present. Mallory-Weiss tear. Pharm: on file. Thx for the consult.",
+    "Uncle (Parkinson), cousin (Marfan), sister (Hodgkin). Mother Stroke, Father Cancer. Wife Present.",
+    "Strength 4/5 1500 mL given. Dose 1/2 at 8 am. CT of 1/2 lung. Murmur 2/6 at LUSB.",
 )

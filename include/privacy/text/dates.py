@@ -47,7 +47,7 @@ NUMERIC = re.compile(
 )  # fmt: skip
 _DATE_CUE = re.compile(
     r"(?:\b(?:on|since|from|until|till|by|dated?|dob|d\.o\.b\.?|born|birth|as of|through|thru|between|after|before|around|last|lmp|edc|edd|(?:re)?admit(?:ted)?|(?:re)?admission|discharged?|seen|visit|beginning|starting|started|"
-    r"ending|effective|expires?|due|scheduled|due date|rtw|rtc|appt|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+|(?:tracing|study|exam|scan|films?|ct|mri|labs?|note|echo|ekg|ecg|report|imaging) (?:of|from))\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
+    r"ending|effective|expires?|due|scheduled|due date|rtw|rtc|appt|collected|received|performed|signed|dictated|d|t|dd|dt|adm|dis|dos|doi|date of \w+)\b[\s:.,=(-]{0,4}(?:the\s)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?:,|,? and|,? or| &| to| through)\s|[-–]\s?)$",
     re.IGNORECASE,
 )
 _NO_DATE_AFTER = re.compile(
@@ -174,9 +174,7 @@ def _is_inside_identifier(text: str, found: re.Match) -> bool:
 def _is_day(text: str, found: re.Match) -> bool:
     """3/14 is a day only where the words around say so; 5/5 is also a strength and 2/6 a murmur."""
     cue = _DATE_CUE.search(text, max(0, found.start() - 24), found.start())
-    is_told = (cue is not None and "-" not in cue[0][-2:]) or any(
-        time.match(text, found.end()) for time in (_TIME_BEHIND, _CLOCK_BEHIND)
-    )
+    is_told = (cue is not None and "-" not in cue[0][-2:]) or _is_told_softly(text, found)
     if not is_told and _FOLLOW_UP.search(text, max(0, found.start() - 64), found.start()):
         is_told = _CLAUSE_ENDS.match(text, found.end()) is not None
     if not is_told:
@@ -193,13 +191,28 @@ def _is_day(text: str, found: re.Match) -> bool:
     return is_told and not _NO_DATE_AFTER.match(text, found.end())
 
 
+def _is_told_softly(text: str, found: re.Match) -> bool:
+    """'12/1 at 2pm', '11/3 1512', 'tracing of 10/28'; not 'half a tablet at 8 am'."""
+    if found[0] in _FRACTIONS:
+        return False
+    return bool(
+        _TIME_BEHIND.match(text, found.end())
+        or _CLOCK_BEHIND.match(text, found.end())
+        or _STUDY_BEFORE.search(text, max(0, found.start() - 24), found.start())
+    )
+
+
+_FRACTIONS = frozenset(("1/2", "1/3", "2/3", "1/4", "3/4"))
+_STUDY_BEFORE = re.compile(
+    r"\b(?:tracing|study|exam|scan|films?|ct|mri|labs?|note|echo|ekg|ecg|report|imaging) (?:of|from) $", re.IGNORECASE
+)
 _OPENS = re.compile(r"\($|, $")
 _FOLLOW_UP = re.compile(
     r"\b(?:f/u|follow[- ]?up|return to clinic|rtc|rtw|appt|appointment|(?:seen|admitted|evaluated|treated) (?:at|in|by))\b[^.;\n]{1,48} $",
     re.IGNORECASE,
 )
 _CLAUSE_ENDS = re.compile(r"\s*(?:[.;,]|$|\n)")
-_CLOCK_BEHIND = re.compile(r",? (?:[01]\d|2[0-3])[0-5]\d(?![\d/-]|\.\d| ?(?:mg|ml|mcg|units|cc|kcal)\b)")
+_CLOCK_BEHIND = re.compile(r",? (?:[01]\d|2[0-3])[0-5]\d(?![\d/-]|\.\d| ?(?i:mg|ml|mcg|units|cc|kcal)\b)")
 _TIME_BEHIND = re.compile(
     r"\s?(?:@|at)\s?(?:[01]?\d|2[0-3])(?::?[0-5]\d)?\s?(?:[ap]m?\b|h(?:rs?|ours)?\b|(?<=\d\d\d)|(?<=\d\d\d\d))"
 )

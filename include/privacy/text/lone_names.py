@@ -121,7 +121,7 @@ def _is_listed_after_name(note: Note, first: int, before: str) -> bool:
 
 def _is_relative(note: Note, first: int, before: str) -> bool:
     """'her husband Bill', 'baby Grace'."""
-    if not first or before[-1:] not in (" ", "("):
+    if not first or before[-1:] not in (" ", "(") or (before[-1] == "(" and note.kinds[first] & lex.CLINICAL):
         return False
     return bool(note.kinds[first - 1] & lex.RELATION) or note.words[first - 1].lower() in _CHILD_WORDS
 
