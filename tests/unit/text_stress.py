@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # (text, what must not be left of it, what must stay)
 STRESS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    # a record number whose zeros behind its letters look like a call abroad
+    ("Hx of MS. (MRN: MS-00112233)", ["MS-", "00112233"], ["Hx of MS."]),
     ("Mr. O'Malley-Díaz was seen by Dr. van der Berg.", ("Malley", "Díaz", "Berg"), ("was seen by",)),
     ("PATIENT NAME: NGUYEN, THI MINH   MRN: 4471902", ("NGUYEN", "MINH", "4471902"), ("MRN",)),
     ("pt is john q. doe, lives alone", ("john", "doe"), ("lives alone",)),
