@@ -147,7 +147,13 @@ def shown(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _summary(results: Sequence[Result]) -> Iterator[str]:
-    yield from dict.fromkeys(f"{each.measure}: {each.note}" for each in results if each.population and each.note)
+    lacking = dict.fromkeys(f"{each.measure}: {each.note}" for each in results if each.population and each.note)
+    yield from lacking
+    if lacking:
+        yield (
+            "  cases of these may differ for that alone; give the value sets in the deck (valuesets.json.gz) or in the folder that "
+            "PLUMBLINE_TERMINOLOGY names"
+        )
     for each in results:
         if each.agree == "not evaluated" and not each.population:
             yield f"{each.measure} {each.case}: {each.note}"

@@ -14,10 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from include.errors import PlumblineError
 from include.privacy.disclosure_attack import OVERLAPPING_DIMENSIONS, TOTAL, Term, matrix_of
+
+_SOLVED, _UNBOUNDED = 0, 3  # of scipy's linprog
 
 Place = tuple[str, str]  # dimension, subgroup
 Cell = tuple[str, str, str]  # population, dimension, subgroup
+
+
+class ContradictoryCountsError(PlumblineError):
+    """No hospital could have all these counts: what follows from them means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ def attack_together(
     """Bounds of what is ``asked`` (larger population or None, population, dimension, subgroup) that follow from all counts.
 
     ``within`` holds pairs (population, larger population) that hold by definition; ``states`` says in which state each ZIP3 is.
+    Raises ContradictoryCountsError.
     """
     from scipy.optimize import linprog
 
@@ -81,7 +89,13 @@ def attack_together(
             if larger is not None:
                 goal[cells[larger, cell[1], cell[2]]] = sign
             solved = linprog(goal, **known)
-            ends.append(sign * solved.fun if solved.status == 0 else float("inf") * -sign)
+            if solved.status not in (_SOLVED, _UNBOUNDED):
+                raise ContradictoryCountsError(
+                    found=f"a linear program over {len(cells)} counts that ends with: {solved.message}",
+                    expected="published counts that some hospital could have",
+                    action="look for a containment that is declared and does not hold",
+                )
+            ends.append(sign * solved.fun if solved.status == _SOLVED else float("inf") * -sign)
         found.append(Between(larger, *cell, *ends))
     return tuple(found)
 

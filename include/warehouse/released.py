@@ -25,7 +25,8 @@ RATE_COLUMNS = (
 def record_release(night: date, settings: Settings) -> dict[str, int]:
     """Write down what the candidates release, before they are published. Returns measures times closed periods, new and late.
 
-    ``late`` counts closed periods that would have other numbers today than were released: records that came afterwards.
+    ``late`` counts closed periods that would have other numbers today than were released: records that came afterwards, also
+    where a new edition keeps the former numbers because too few people would tell the two apart.
     Safe to run again: what is on the books stays.
     """
     with connect("transformer", "hot", settings) as hot:

@@ -204,6 +204,42 @@ def test_what_is_shown_nowhere_differs_by_fewer_than_the_minimum(decided: list[d
             assert not {(population, *place), (larger or population, *place)} <= shown, (larger, population, place)
 
 
+def test_a_hidden_count_has_room_to_move_in_the_populations_within_it(stack: Settings) -> None:
+    """Of everybody, a and b are hidden, of the adults a and c would be: then all 40 adults of b tell how many are in a."""
+    sizes = {"m": {"a": 3, "b": 40, "c": 45, "d": 300}, "v": {"a": 3, "b": 40, "c": 30, "d": 150}}
+    rows = [
+        (measure, "calendar year", "2025", dimension, group, None, True, n, n // 2, n // 2, 0, 0, 0, 0)
+        for measure, groups in sizes.items()
+        for dimension, group, n in [
+            ("all", "All people", sum(groups.values())),
+            *(("payer", *each) for each in groups.items()),
+        ]
+    ]
+    with _hot(stack, [("2025", True)]) as hot:
+        fill(
+            hot, "measure_catalogue", {"measure_id": "text", "kind": "text"}, [("m", "proportion"), ("v", "proportion")]
+        )
+        within = {"everybody": "", "adults": "everybody"}
+        roles = [(m, "denominator", who, within[who]) for m, who in (("m", "everybody"), ("v", "adults"))]
+        fill_populations(
+            hot, [*roles, ("m", "numerator", "some of everybody", ""), ("v", "numerator", "some adults", "")]
+        )
+        fill(hot, "int_measures__group_counts", COUNT_COLUMNS, rows)
+        decided = decide(hot)
+    names = {"m": "everybody", "v": "adults"}
+    counts = [
+        Count(
+            names[row["measure_id"]],
+            row["dimension"],
+            row["subgroup"],
+            None if row["is_people_hidden"] else row["people"],
+        )
+        for row in decided
+    ]
+    (found,) = attack_together(counts, {("adults", "everybody")}, [(None, "everybody", "payer", "a")])
+    assert found.width >= NARROWEST
+
+
 def test_rounding_keeps_those_between_two_measures_from_being_counted_while_a_period_runs(
     stack: Settings, hospitals: dict[str, Hospital]
 ) -> None:

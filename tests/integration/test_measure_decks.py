@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from include.errors import PlumblineError
+from include.measures import evaluate as evaluation
 from include.measures.deck import Case, Deck, find_decks, read_case
 from include.measures.deck_run import run_decks, shown, write_csv
-from include.measures.evaluate import evaluate
 from include.terminology.value_sets import ValueSet, read_terminology
 from tests.measure_cases import boundary_cases, own_value_sets
 
@@ -43,9 +43,31 @@ def evaluated(stack) -> dict[str, list[Evaluated]]:
             if oid in sets:
                 sets[oid] = ValueSet(oid, found.title, found.version, found.codes | sets[oid].codes)
     cases = [*official, *boundary_cases()]
-    outcome = evaluate(cases, sets.values(), stack)
+    outcome, strangers = _evaluated_and_strangers(cases, sets.values(), stack)
+    assert strangers == 0, "somebody assessed is no adult seen in the period, against what measure_populations declares"
     done = [Evaluated(case, outcome.counts.get(index, {})) for index, case in enumerate(cases)]
     return {"official": done[: len(official)], "boundaries": done[len(official) :]}
+
+
+def _evaluated_and_strangers(cases: list[Case], value_sets, settings) -> tuple[evaluation.Outcome, int]:
+    """What the models say, and how many they assess who are not adults seen in the period."""
+    counted: list[int] = []
+    read = evaluation._read
+
+    def also_count(scratch, cases: list[Case]) -> evaluation.Outcome:
+        counted.append(scratch.execute(_STRANGERS).fetchone()[0])
+        return read(scratch, cases)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(evaluation, "_read", also_count)
+        return evaluation.evaluate(cases, value_sets, settings), sum(counted)
+
+
+_STRANGERS = """
+    select count(*) from intermediate.int_ecqm__membership assessed
+    left join intermediate.int_measures__people people using (period_kind, period, person_key)
+    where assessed.is_denominator and not coalesce(people.has_encounter and people.age_at_end >= 18, false)
+"""
 
 
 def test_every_case_at_a_boundary_is_as_the_measure_s_text_says(evaluated) -> None:
@@ -105,6 +127,7 @@ def test_the_command_evaluates_a_folder_of_decks_says_what_is_missing_and_goes_o
     assert all(row["expected_denominator"] == row["actual_denominator"] for row in rows if row["agree"] == "yes")
     lines = list(shown(results))
     assert any("value sets missing: ESRD Monthly Outpatient Services" in line for line in lines)
+    assert any("PLUMBLINE_TERMINOLOGY" in line for line in lines), "what to do about it"
     assert lines[-1].endswith("cases agree in every population")
 
 

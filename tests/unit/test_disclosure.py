@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from include.privacy.containment_attack import ContradictoryCountsError, Count, attack_together
 from include.privacy.disclosure_attack import Released, attack
 
 TOTAL = Released("all", "All people", 100, 40)
@@ -77,3 +78,30 @@ def test_overlapping_groups_are_only_bounded_from_below_by_the_total() -> None:
 
 def test_nothing_hidden_gives_nothing_to_find() -> None:
     assert attack([TOTAL, Released("sex", "female", 60, 25), Released("sex", "male", 40, 15)]) == ()
+
+
+WITHIN = {("assessed", "with diabetes")}
+TWO_MEASURES = [
+    Count("with diabetes", "all", "All people", 100),
+    Count("with diabetes", "sex", "female", 52),
+    Count("with diabetes", "sex", "male", 48),
+    Count("assessed", "all", "All people", 80),
+]
+
+
+def test_two_measures_that_show_a_group_tell_who_is_between_them() -> None:
+    counts = [*TWO_MEASURES, Count("assessed", "sex", "female", 49), Count("assessed", "sex", "male", None)]
+    (found,) = attack_together(counts, WITHIN, [("with diabetes", "assessed", "sex", "female")])
+    assert (found.lowest, found.highest) == pytest.approx((3, 3))
+
+
+def test_two_hidden_groups_leave_those_between_two_measures_open() -> None:
+    counts = [*TWO_MEASURES, Count("assessed", "sex", "female", None), Count("assessed", "sex", "male", None)]
+    (found,) = attack_together(counts, WITHIN, [("with diabetes", "assessed", "sex", "female")])
+    assert (found.lowest, found.highest) == pytest.approx((0, 20))
+
+
+def test_counts_that_nobody_can_have_are_no_proof_of_anything() -> None:
+    counts = [*TWO_MEASURES, Count("assessed", "sex", "female", 60), Count("assessed", "sex", "male", 20)]
+    with pytest.raises(ContradictoryCountsError, match="linear program"):
+        attack_together(counts, WITHIN, [("with diabetes", "assessed", "sex", "female")])

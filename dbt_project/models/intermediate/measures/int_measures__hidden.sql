@@ -4,8 +4,10 @@
 
     A count is small when it, what is left of its denominator, or what lies between it and another count that readers can subtract
     it from, stands for fewer than the minimum of people. Larger populations are decided before those within them, and what is
-    hidden of the larger is hidden of the smaller, so that both can move together. Everybody knows which ZIP3 is in which state:
-    ZIP3s are protected within their state, and those of a hidden state are hidden.
+    hidden of the larger is hidden of the smaller where they are close, so that both can move together. Everybody knows which ZIP3 is
+    in which state: ZIP3s are protected within their state, and those of a hidden state are hidden.
+
+    Without nested loops: the planner takes the many steps for a row each, and would join them in minutes instead of seconds.
 -#}
 {%- set levels = 6 -%}
 {%- set key = 'population, period_kind, period' -%}
