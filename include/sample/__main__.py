@@ -3,11 +3,13 @@
 import argparse
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 from include.command import day, run_command
 from include.sample.make import DEFAULT_NIGHT, DEFAULT_PEOPLE, DEFAULT_SEED, Request, make_sample
 from include.sample.next_night import make_next_night
+from include.sample.score import read_key
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     score.add_argument("--sample", type=Path, required=True, help="the folder that `make` wrote")
     score.add_argument("--night", type=day, default=DEFAULT_NIGHT)
-    score.add_argument("--day", type=int, default=0, help="the delivery that the night took in")
+    score.add_argument("--day", type=int, help="the delivery that the night took in; without it, the night's own")
     score.set_defaults(run=_score)
     coverage = commands.add_parser(
         "coverage", help="how often intervals hold the planted sizes, over many seeds; exit 1 where too seldom"
@@ -50,12 +52,18 @@ def _parser() -> argparse.ArgumentParser:
 def _score(given: argparse.Namespace) -> int:
     from include.sample.scoring import score_night
 
-    key = given.sample / "answer_key"
-    scored = score_night(key / f"day_{given.day}" if given.day else key, given.night)
+    scored = score_night(_key_of(given.sample / "answer_key", given.night, given.day), given.night)
     print(scored)
     failures = scored.failures()
     print("\n" + ("\n".join(f"FALLS SHORT: {failure}" for failure in failures) or "All as the key says."))
     return 1 if failures else 0
+
+
+def _key_of(key: Path, night: date, day: int | None) -> Path:
+    """The key of the delivery that a night took in: of so many nights after the first, where there was one."""
+    first = date.fromisoformat(read_key(key)["night"])
+    later = key / f"day_{(night - first).days if day is None else day}"
+    return later if later.is_dir() else key
 
 
 def _coverage(given: argparse.Namespace) -> int:

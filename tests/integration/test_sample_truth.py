@@ -67,6 +67,8 @@ def test_two_nights_on_the_sample_end_as_the_answer_key_says(sample: Path) -> No
     before = creatinine_rows()
     second = scored_night(NIGHT + timedelta(days=1), sample / "answer_key" / "day_1")
     assert not second.counts and not second.unplanted and not second.leaks
+    assert {score.kind for score in second.counted} >= {"sex_told_otherwise", "value_told_otherwise"}
+    assert all(score.found == score.planted and not score.false_alarms for score in second.counted)
     assert second.verdict == second.expected_verdict == "amber"
     assert not second.reasons_missing and not second.reasons_unplanted
     assert creatinine_rows() != before, "late and deleted results changed nothing"

@@ -1,10 +1,11 @@
 """Scoring against the answer key: each way of falling short is told apart."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import orjson
 import pytest
 
+from include.sample.__main__ import _key_of
 from include.sample.answer_key import AnswerKey
 from include.sample.contradictions import note_person, note_values
 from include.sample.counted import recall_and_precision, score_counted, still_planted
@@ -267,3 +268,13 @@ def test_intervals_around_simulated_cohorts_hold_the_planted_sizes() -> None:
     assert 0.925 < sum(each.covered for each in rates) / intervals < 0.985
     gaps = [each for each in covered if each.what == "planted difference"]
     assert sum(each.covered for each in gaps) / sum(each.intervals for each in gaps) > 0.9
+
+
+def test_a_night_is_scored_by_the_key_of_the_delivery_it_took_in(tmp_path) -> None:
+    (tmp_path / "answer_key.json").write_text('{"night": "2026-11-25"}')
+    (tmp_path / "day_2").mkdir()
+    night = date(2026, 11, 25)
+    assert _key_of(tmp_path, night, None) == tmp_path
+    assert _key_of(tmp_path, night + timedelta(days=2), None) == tmp_path / "day_2"
+    assert _key_of(tmp_path, night + timedelta(days=2), 0) == tmp_path, "as somebody says"
+    assert _key_of(tmp_path, night + timedelta(days=3), None) == tmp_path
