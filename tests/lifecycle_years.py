@@ -200,6 +200,8 @@ class Life:
     def _check_backups(self) -> None:
         s3 = store.open_store(self.settings)
         for kind in (*DATABASES, "keys"):
+            # What the store finishes late of an upload that was cut off is removed by the next backup, as here.
+            vault.remove_unfinished(self.settings, kind)
             keys = store.list_keys(s3, vault.bucket_of(self.settings, kind))
             saved = {key for key in keys if key.startswith(f"{kind}/{self.night}/")}
             assert {key for key in saved if key.endswith(".age")} == {

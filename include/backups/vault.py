@@ -125,9 +125,10 @@ def write_manifest(settings: Settings, manifest: Manifest, signing_key: bytes) -
 
 
 def read_manifests(settings: Settings, kind: str, signing_key: bytes | None) -> Iterator[Manifest]:
-    """Finished backups of a kind, newest first. ``signing_key`` None: signatures cannot be checked (the keyring is lost)."""
+    """Finished backups of a kind, those with backup and manifest, newest first. ``signing_key`` None: signatures cannot be checked (the keyring is lost)."""
     s3, bucket = open_store(settings), bucket_of(settings, kind)
-    found = [key for key in store.list_keys(s3, bucket) if key.startswith(f"{kind}/") and key.endswith(".json")]
+    keys = _keys(s3, bucket, kind)
+    found = [key for key in keys if key.endswith(".json") and key.removesuffix(".json") in keys]
     manifests = [_read(s3, bucket, key, signing_key) for key in found]
     yield from sorted(manifests, key=lambda manifest: (manifest.night, manifest.made_at), reverse=True)
 
@@ -144,11 +145,15 @@ def remove(settings: Settings, kind: str, key: str) -> bool:
 
 
 def remove_unfinished(settings: Settings, kind: str) -> int:
-    """Remove what a killed run left without a manifest. Returns how many objects went."""
-    s3, bucket = open_store(settings), bucket_of(settings, kind)
-    keys = {key for key in store.list_keys(s3, bucket) if key.startswith(f"{kind}/")}
-    unfinished = [key for key in keys if key.endswith(".age") and key + ".json" not in keys]
-    return sum(remove(settings, kind, key) for key in unfinished)
+    """Remove what a killed run left: a backup without its manifest, and a manifest that the store finished late, after its
+    backup had gone as unfinished. Returns how many went."""
+    keys = _keys(open_store(settings), bucket_of(settings, kind), kind)
+    named = {key.removesuffix(".json") for key in keys}
+    return sum(remove(settings, kind, name) for name in sorted(named) if not {name, name + ".json"} <= keys)
+
+
+def _keys(s3, bucket: str, kind: str) -> set[str]:
+    return {key for key in store.list_keys(s3, bucket) if key.startswith(f"{kind}/")}
 
 
 def signing_key_of(token_key: bytes) -> bytes:

@@ -230,6 +230,22 @@ def test_what_was_saved_is_locked_and_encrypted_and_keys_are_apart_and_go_within
     assert names == set()
 
 
+def test_half_of_a_backup_that_the_store_finished_late_is_none_and_goes_with_the_next(fresh_hot):
+    back_up(NIGHT, fresh_hot)
+    whole = newest_of(fresh_hot, "hot", None)
+    back_up(NIGHT + timedelta(days=1), fresh_hot, everything=True)
+    s3, bucket = store.open_store(fresh_hot), fresh_hot.bucket_backup
+    late = f"hot/{NIGHT + timedelta(days=2)}/late.age"
+    newest = newest_of(fresh_hot, "hot", None).object_key
+    for key, of in ((late + ".json", newest + ".json"), (late + "2.age", whole.object_key)):
+        body = s3.get_object(Bucket=bucket, Key=of)["Body"].read()
+        s3.put_object(Bucket=bucket, Key=key, Body=body.replace(newest.encode(), late.encode()))
+    before = store.list_keys(s3, bucket)
+    assert newest_of(fresh_hot, "hot", None).night == f"{NIGHT + timedelta(days=1)}"
+    assert back_up(NIGHT + timedelta(days=1), fresh_hot)["removed"] == 2
+    assert store.list_keys(s3, bucket) == before - {late + ".json", late + "2.age"}
+
+
 def test_records_are_not_saved_where_one_of_their_classes_may_not_lie(fresh_hot, monkeypatch):
     monkeypatch.setattr(store, "region_of", lambda s3, bucket: "us-west-2")
     with pytest.raises(

@@ -7,6 +7,8 @@ from datetime import date
 from include.lifecycle.move import apply_plan
 from include.lifecycle.plan import plan_night
 from include.lifecycle.policy import load_retention
+from include.reports.night import write_report
+from include.verdict import close_night
 from include.warehouse.connect import connect
 from include.warehouse.data_catalogue import publish_catalogue
 from tests.months import store_month
@@ -36,6 +38,10 @@ def test_a_dataset_is_listed_by_tier_with_its_owner_and_the_end_of_its_newest_re
         ("clinic.Observation", "cold", *owner, 4, 2016, 2017, LABS.ends_after(2017), None),
         ("clinic.Observation", "hot", *owner, 3, 2017, now.year, LABS.ends_after(now.year), None),
     ]
+    close_night(LEAVES, fresh_hot)
+    page = write_report(LEAVES, fresh_hot).read_text()
+    row = "<code>clinic.Observation</code></th><td>laboratory director</td><td>lab results</td><td>cold</td>"
+    assert row in page.partition("until when it is kept")[2]
 
 
 def test_a_mart_has_the_share_of_its_checks_that_passed_and_an_end_where_it_is_about_nobody(fresh_hot):
