@@ -8,7 +8,7 @@
         'disclosure_round_open_periods_to': 5,
         'disclosure_protection_interval': 5,
         'disclosure_closes_after_days': 90,
-        'disclosure_edition': 1,
+        'disclosure_edition': 2,
         'equity_minimum_people': 30,
         'equity_reference_rule': 'largest',
         'equity_reference_groups': {},

@@ -44,7 +44,7 @@ def test_a_dataset_is_listed_by_tier_with_its_owner_and_the_end_of_its_newest_re
     assert row in page.partition("until when it is kept")[2]
 
 
-def test_a_mart_has_the_share_of_its_checks_that_passed_and_an_end_where_it_is_about_nobody(fresh_hot):
+def test_a_mart_has_its_score_and_an_end_where_it_is_about_nobody(fresh_hot):
     with connect("publisher", "warm", fresh_hot) as warm:
         for relation in ("clinical.persons", "equity.disparities"):
             name = relation.replace(".", "__") + "__1"
@@ -58,13 +58,10 @@ def test_a_mart_has_the_share_of_its_checks_that_passed_and_an_end_where_it_is_a
                 [relation, LEAVES],
             )
     with connect("checker", settings=fresh_hot) as hot:
-        for number, status in enumerate(("passed", "passed", "passed", "failed", "not_applicable")):
-            hot.execute(
-                """insert into quality.check_result (night, source, instance, check_name, subject, kahn_context, kahn_category,
-                       dimension, status, stage, tested, failed, threshold, judge) values (%s, 'marts', %s, 'range', 'mart_persons', 'verification', 'plausibility',
-                       'validity', %s, 'mart', 1, 0, 0, 'engine')""",
-                [LEAVES, f"check {number}", status],
-            )
+        hot.execute(
+            "insert into quality.score (night, source, data_class, overall, formula) values (%s, 'marts', 'clinical.persons', 0.75, 'x')",
+            [LEAVES],
+        )
     persons, disparities = catalogue(fresh_hot, LEAVES)
     assert (persons[0], *persons[-2:]) == ("clinical.persons", None, 0.75)
     assert (disparities[0], *disparities[-2:]) == ("equity.disparities", COUNTS.ends_after(2026), None)

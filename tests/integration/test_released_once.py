@@ -101,10 +101,10 @@ def test_a_new_edition_releases_anew_what_changed_by_more_than_a_few_people(hot,
     _night(hot, 100)
     record_release(FIRST, fresh_hot)
     _night(hot, 101)
-    assert _people(hot, disclosure_edition=2)["m", "2025", "All people"] == 100, "one person could be subtracted"
+    assert _people(hot, disclosure_edition=3)["m", "2025", "All people"] == 100, "one person could be subtracted"
     _night(hot, 150)
-    assert _people(hot, disclosure_edition=2)["m", "2025", "All people"] == 150
-    assert _people(hot, disclosure_edition=2)["m", "2025", "female"] == 120
+    assert _people(hot, disclosure_edition=3)["m", "2025", "All people"] == 150
+    assert _people(hot, disclosure_edition=3)["m", "2025", "female"] == 120
 
 
 def test_since_when_a_running_count_was_shown_is_kept(hot, fresh_hot) -> None:

@@ -38,7 +38,7 @@ def test_an_unknown_word_is_refused(file: Path, kind, error, tmp_path: Path) -> 
     (EQUITY_FILE, EquityPolicy, EquityPolicyError, "minimum_people: 30", "minimum_people: 0", "whole number from 1"),
     (EQUITY_FILE, EquityPolicy, EquityPolicyError, "[race_ethnicity, payer]", "[race_ethnicity, zip3]", "zip3"),
     (EQUITY_FILE, EquityPolicy, EquityPolicyError, "[sex, disability]", "[sex, payer]", "make a circle"),
-    (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError, "edition: 1", "edition: next", "edition"),
+    (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError, "edition: 2", "edition: next", "edition"),
     (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError, "minimum_cell: 11", "minimum_cell: 0", "whole number from 1"),
     (DISCLOSURE_FILE, DisclosurePolicy, DisclosurePolicyError, "suppression: true", "suppression: false",
      "worked out by subtraction"),
