@@ -1,3 +1,4 @@
+{{ config(post_hook="analyze {{ this }} (measure_id, period, dimension, subgroup)") }}
 with
 
 rates as (
