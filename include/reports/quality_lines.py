@@ -11,11 +11,14 @@ WIDTH, HEIGHT = 300.0, 80.0
 
 
 def quality_lines(history: Iterable[Any]) -> list[Mapping[str, Any]]:
-    """One plot a source and data class, from rows ordered by both and by night. Scores of 0 to 1; nights keep their distance."""
+    """One plot a source and data class, from rows ordered by both and by night. Scores of 0 to 1; nights keep their distance.
+
+    A single night is in the table of scores and no course.
+    """
     plots = []
     for (source, data_class), rows in groupby(history, key=lambda row: (row.source, row.data_class)):
         scored = [row for row in rows if row.overall is not None]
-        if scored:
+        if len(scored) > 1:
             plots.append({"source": source, "data_class": data_class, **_lay_out(scored)})
     return plots
 
@@ -42,7 +45,7 @@ def _lay_out(rows: list[Any]) -> Mapping[str, Any]:
 
 def _x(night: date, first: date, last: date) -> float:
     days = (last - first).days
-    return WIDTH if days == 0 else round(WIDTH * (night - first).days / days, 1)
+    return round(WIDTH * (night - first).days / days, 1)
 
 
 def _y(value: Any, bottom: float) -> float:

@@ -163,4 +163,4 @@ def test_a_thousand_messages_under_kills(settings, tmp_path):
 
 @pytest.mark.slow
 def test_live_soak_ten_thousand_messages_under_kills(settings, tmp_path):
-    _soak(Feed(settings, tmp_path), tmp_path, messages=10_000, connections=40, least_kills=20, longest_life=0.5)
+    _soak(Feed(settings, tmp_path), tmp_path, messages=10_000, connections=40, least_kills=20, longest_life=0.12)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+from types import SimpleNamespace
+
 import pytest
 
 from include.quality.policy import load_quality_policy
 from include.quality.scores import score, timeliness
+from include.reports.quality_lines import quality_lines
 
 
 def test_a_dimension_is_the_share_of_tests_that_did_not_fail():
@@ -65,3 +69,15 @@ def test_all_five_dimensions_use_the_weights_as_they_stand():
 )
 def test_timeliness_is_whole_up_to_the_promised_age(age, promised, expected):
     assert timeliness(age, promised) == expected
+
+
+def test_scores_are_drawn_over_time_from_the_second_night_on():
+    def row(source: str, day: int, overall: float | None) -> SimpleNamespace:
+        return SimpleNamespace(
+            source=source, data_class="lab_results", night=date(2026, 11, day), overall=overall, overall_low=None,
+            overall_high=None, change=None,
+        )  # fmt: skip
+
+    rows = [row("new", 3, 0.9), row("north", 1, 0.95), row("north", 2, None), row("north", 3, 1.0)]
+    (line,) = quality_lines(rows)
+    assert (line["source"], [point["x"] for point in line["points"]], line["latest"]) == ("north", [0.0, 300.0], 1.0)
