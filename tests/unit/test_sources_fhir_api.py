@@ -257,6 +257,7 @@ def test_links_and_types_that_are_none_cost_their_type_and_not_the_pull(tmp_path
     assert pull.ids() == ["p0", "p1"]
 
 
+# The first is where clouds tell every machine its own credentials: what forged redirects ask for.
 @pytest.mark.parametrize("place", ["http://169.254.169.254/latest", "file:///canary", "http://127.0.0.1:1/x"])
 def test_a_redirect_to_another_place_is_not_followed(tmp_path, place):
     server = MisbehavingServer(people(), faults=[Fault("Patient", "elsewhere", place)])
