@@ -6,12 +6,14 @@ import random
 import socket
 
 from include.local_stack.home import Home, StackError, write_private
+from include.local_stack.processes import wait_until
 from include.settings import STACK_FILE, read_env_file
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which Linux takes ports for outgoing connections, so that no client sits on one of ours.
 # The S3 server's inner admin listens on a second port 10,000 higher as well, hence the narrow range.
 RANGE = range(20_000, 22_700)
+_SECONDS_TO_DIE = 5
 NAMES = (
     "POSTGRES",
     "S3",
@@ -75,7 +77,11 @@ def is_free(port: int) -> bool:
 
 
 def refuse_taken(home: Home, ports: dict[str, int], names: tuple[str, ...]) -> None:
-    """Raise StackError where another program sits on one of the stack's kept ports."""
+    """Raise StackError where another program sits on one of the stack's kept ports.
+
+    A server of ours that was killed a moment ago can hold its ports for as long as its memory takes to go: that is waited for.
+    """
+    wait_until(lambda: all(is_free(ports[name]) for name in names), seconds=_SECONDS_TO_DIE)
     taken = [name for name in names if not is_free(ports[name])]
     if taken:
         raise StackError(
