@@ -9,7 +9,6 @@ import hashlib
 import json
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,7 @@ from include.privacy.tokens import Tokeniser
 from include.settings import Settings
 from include.terminology.load import replace_codes
 from include.terminology.value_sets import ValueSet
-from include.warehouse.build import PROJECT, dbt_environment
+from include.warehouse.build import DBT, PROJECT, dbt_environment
 from include.warehouse.connect import OWNER, connect
 from include.warehouse.dbt_variables import dbt_variables
 from include.warehouse.migrate import scratch_database
@@ -118,7 +117,7 @@ def _run_models(database: str, cases: Sequence[Case], settings: Settings) -> Non
         "DBT_TARGET_PATH": str(folder),
     }
     ended = subprocess.run(
-        [str(Path(sys.executable).with_name("dbt")), "--quiet", "--no-use-colors", "build", "--select", *_MODELS,
+        [*DBT, "--quiet", "--no-use-colors", "build", "--select", *_MODELS,
          "--resource-type", "model", "--resource-type", "seed", "--project-dir", str(PROJECT),
          "--profiles-dir", str(PROJECT), "--target", "nightly", "--vars", json.dumps(said)],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,

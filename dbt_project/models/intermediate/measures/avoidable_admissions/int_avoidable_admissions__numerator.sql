@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- Of the initial population, those admitted to hospital for a condition that good ambulatory care can keep out of hospital, and how often in the period. -#}
 select
     initial_population.period_kind,

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#-
     Of the initial population, children with the ten vaccines of CMS117's combination by their second birthday: doses are counted
     on different days, from six weeks of age (hepatitis B from birth; measles, varicella and hepatitis A from the first birthday;

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- Everyone seen in the 24 months up to the end of the period, with the years they lived in it. -#}
 select period_kind, period, person_key, person_days, is_partly_observed
 

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#-
     Of the initial population, those with a diagnosis of obesity that was not over before the period began, or whose last body
     mass index of the 24 months up to its end is 30 or more. Overweight (E66.3) is no obesity.

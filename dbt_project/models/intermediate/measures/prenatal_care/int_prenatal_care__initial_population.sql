@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- People delivered of a child in the period. -#}
 select distinct
     people.period_kind,

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- Of the initial population, those with supervision of the pregnancy from 280 to 176 days before a delivery: in its first trimester. -#}
 with
 

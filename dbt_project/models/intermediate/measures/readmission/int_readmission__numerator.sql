@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- Of the initial population, those admitted again from 1 to 30 days after such a discharge. -#}
 select distinct
     initial_population.period_kind,

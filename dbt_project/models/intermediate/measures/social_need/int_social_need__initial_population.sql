@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- Adults seen in the period who were asked in it. -#}
 select distinct
     people.period_kind,

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='ephemeral') }}
 {#- Of the initial population, those whose answer in the period tells of a need, or who have a diagnosis of one in it. -#}
 select
     initial_population.period_kind,
