@@ -19,7 +19,8 @@ token         the person token of an id read from standard input; erase and hold
 erase         show what erasing a person would reach; --do erases for good (two names, a reason)
 erasures      list erasures, or print one's receipt (--receipt)
 
-Each verb has its own --help. Names, reasons and purposes go to the audit trail: name no patient in them.
+Each verb has its own --help. Names, reasons and purposes go to the audit trail, with the login they were typed under: name no patient in
+them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from collections.abc import Sequence
 from functools import partial
 from uuid import UUID
 
+from include.audit.terminal_login import note_login
 from include.command import day, run_command
 from include.lifecycle import desk_destruction, desk_erasure, desk_history
 from include.lifecycle.tables import show_table
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _do(asked) -> int | None:
     settings = Settings.from_environment()
     asked.day = asked.day or settings.night()
+    if getattr(asked, "approved_by", None) or getattr(asked, "actor", None):
+        note_login(asked.verb_function.__name__.strip("_"), settings)
     return asked.verb_function(asked, settings)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
+import socket
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import yaml
 from include.lifecycle import store
 from include.lifecycle.__main__ import main
 from include.lifecycle.policy import POLICY_FILE, load_retention
+from include.warehouse.connect import connect
 from tests.months import person, store_month
 
 LABS = load_retention().rule("lab_results")
@@ -77,6 +81,18 @@ def test_from_a_hold_to_a_certificate(desk):
     assert "NIST SP 800-88" in certificate["method"]
     assert desk(OVER, "certificates", "--of", "2") == (1, "no such certificate\n", "")
     assert desk(OVER, "reconcile", "--deep")[0] == 0
+
+
+def test_the_trail_tells_the_login_that_names_were_typed_under_and_of_nothing_that_only_looks(
+    desk, fresh_hot, monkeypatch
+):
+    monkeypatch.setenv("SUDO_USER", "a.manager")
+    desk(LEAVING, "plan")
+    desk(LEAVING, "hold", "--person", str(person(1)), *TWO)
+    with connect("privacy_officer", settings=fresh_hot) as hot:
+        told = hot.execute("select subject, detail from audit.entry where action = 'desk.used'").fetchall()
+    account = pwd.getpwuid(os.getuid()).pw_name
+    assert told == [("hold", {"login": account, "host": socket.gethostname(), "sudo_from": "a.manager"})]
 
 
 def test_a_policy_with_five_faults_names_them_all_and_changes_nothing(desk, tmp_path):
