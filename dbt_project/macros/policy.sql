@@ -25,5 +25,5 @@
 
 {#- The calendar year the measures look at: the variable, else the year of the night. -#}
 {% macro measurement_year() -%}
-    {{ return((var('measurement_year', '') or (var('night') | string)[:4]) | int) }}
+    {{ return((var('measurement_year', '') or (night_of_build() | string)[:4]) | int) }}
 {%- endmacro %}

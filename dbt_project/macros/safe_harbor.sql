@@ -3,9 +3,17 @@
     date_part('year', age(({{ on_date }})::timestamp, ({{ birth_date }})::timestamp))::integer
 {%- endmacro %}
 
-{#- The night the marts are built for, as a date literal. -#}
+{#-
+    The night the marts are built for; ages, "now" and Safe Harbor's 90 are as of this day. The nightly build gives it in its
+    environment, for dbt reads the whole project again when a variable changes; a person or a unit test gives the variable `night`.
+-#}
+{% macro night_of_build() -%}
+    {{ return(var('night', '') or env_var('PLUMBLINE_NIGHT', '1900-01-01')) }}
+{%- endmacro %}
+
+{#- The same as a date literal. -#}
 {% macro night() -%}
-    date '{{ var("night") }}'
+    date '{{ night_of_build() }}'
 {%- endmacro %}
 
 {#- Before this day, what happened to people now 90 and over is shown without year and interval. -#}

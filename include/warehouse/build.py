@@ -96,11 +96,14 @@ def run_dbt(arguments: list[str], night: date, settings: Settings) -> tuple[Node
     target = settings.home / "dbt" / "target"
     target.mkdir(parents=True, exist_ok=True)
     (target / "run_results.json").unlink(missing_ok=True)
+    said = dbt_variables(night)
+    # Not a variable: for each night's other value dbt would read the whole project again.
+    environment = {**dbt_environment(settings), "PLUMBLINE_NIGHT": said.pop("night")}
     ended = subprocess.run(
         [*DBT, "--quiet", "--no-use-colors", *arguments,
          "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", "nightly",
-         "--vars", json.dumps(dbt_variables(night))],
-        env=dbt_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+         "--vars", json.dumps(said)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     if not (target / "run_results.json").is_file():
         raise BuildError(
