@@ -83,8 +83,10 @@ def _compare_with_gx(books: psycopg.Connection, delivery: Delivery, settings: Se
     books.rollback()
     received = load_folder(books, find_source(load_sources(settings.sources_file), SOURCE), lambda text: None)
     delivery = Delivery(tuple(received.rows), NIGHT)
-    flat.prepare(books, delivery)
-    built = flat.build(books, delivery, subject, read_tables(), flat.kinds_delivered(books))
+    delivery = flat.located(books, delivery)
+    kinds = flat.kinds_delivered(books, delivery)
+    flat.prepare(books, delivery, flat.kinds_referred_to([subject]) & kinds)
+    built = flat.build(books, delivery, subject, read_tables(), kinds)
     from include.quality.catalogue import concepts
 
     ours = _timed(

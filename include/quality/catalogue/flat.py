@@ -7,8 +7,8 @@ however it ends: nothing of a check outlives it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import psycopg
@@ -25,12 +25,24 @@ BORN_EARLY = "interval '14 hours'"  # a child born just after midnight in the ea
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a delivery as intake has them: documents (``table`` is None) or rows of a declared table."""
+    """Rows of a delivery as intake has them: documents (``table`` is None) or rows of a declared table.
+
+    ``places`` are the first and last row of each resource type that documents bring; None where they were not looked for.
+    """
 
     relation: sql.Identifier
     table: Table | None = None
     timezone: str = "UTC"
     tells_unfit: bool = True
+    places: Mapping[str, tuple[str, str]] | None = None
+
+    def of_type(self, resource_type: str) -> sql.Composable:
+        """The condition on a row ``i`` of documents: of that type and not deleted, read from its place only."""
+        condition = sql.SQL("i.resource_type = {} and not i.is_deleted").format(sql.Literal(resource_type))
+        if self.places is None:
+            return condition
+        first, last = map(sql.Literal, self.places[resource_type])
+        return sql.SQL("i.ctid between {}::tid and {}::tid and {}").format(first, last, condition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +83,33 @@ def table_of(subject: Subject) -> sql.Identifier:
     return sql.Identifier("pg_temp", subject.name)
 
 
-def prepare(books: psycopg.Connection, delivery: Delivery) -> None:
-    """Make the session's tables of known ids, people and visits; whatever an earlier check left goes."""
+def located(books: psycopg.Connection, delivery: Delivery) -> Delivery:
+    """The delivery with the place of each resource type. Exports come a type a file, so that a type's rows lie together."""
+    return replace(
+        delivery, rows=tuple(rows if rows.table else replace(rows, places=_places(books, rows)) for rows in delivery.rows)
+    )
+
+
+def _places(books: psycopg.Connection, rows: Rows) -> dict[str, tuple[str, str]]:
+    found = books.execute(
+        sql.SQL("select resource_type, min(ctid)::text, max(ctid)::text from {} where not is_deleted group by 1").format(
+            rows.relation
+        )
+    ).fetchall()
+    return {kind: (first, last) for kind, first, last in found}
+
+
+def prepare(books: psycopg.Connection, delivery: Delivery, kinds: Collection[str]) -> None:
+    """Make the session's tables of people, visits and known ids (of these kinds); whatever an earlier check left goes."""
+    # Of these tables the planner needs to know how many rows match, not how values are spread.
+    books.execute("set local default_statistics_target = 10")
     for name in ("known_ids", "people", "visits"):
         books.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("pg_temp", name)))
-    ids = sql.SQL(" union all ").join(
-        sql.SQL("select resource_id, {} as kind from {} where not is_deleted").format(
-            sql.SQL("resource_type") if rows.table is None else sql.Literal(_kind_of(rows.table)), rows.relation
-        )
-        for rows in delivery.rows
-    )
-    books.execute(
-        sql.SQL("create temporary table known_ids as select distinct resource_id as id, kind from ({}) r").format(ids)
-    )
+    books.execute("create temporary table known_ids (id text, kind text)")
+    ids = tuple(select for rows in delivery.rows for select in _ids_of(rows, kinds))
+    if ids:
+        known = sql.SQL("insert into pg_temp.known_ids select distinct resource_id, kind from ({}) r")
+        books.execute(known.format(sql.SQL(" union all ").join(ids)))
     books.execute(
         "create temporary table people (person_token uuid primary key, born timestamptz, died timestamptz, sex text)"
     )
@@ -100,9 +126,30 @@ def _kind_of(table: Table) -> str:
     return table.name
 
 
-def kinds_delivered(books: psycopg.Connection) -> frozenset[str]:
+def _ids_of(rows: Rows, kinds: Collection[str]) -> Iterator[sql.Composable]:
+    select = sql.SQL("select i.resource_id, {} as kind from {} i where {}")
+    if rows.table is None:
+        for kind in sorted(set(rows.places) & set(kinds)):
+            yield select.format(sql.Literal(kind), rows.relation, rows.of_type(kind))
+    elif _kind_of(rows.table) in kinds:
+        yield select.format(sql.Literal(_kind_of(rows.table)), rows.relation, sql.SQL("not i.is_deleted"))
+
+
+def kinds_delivered(books: psycopg.Connection, delivery: Delivery) -> frozenset[str]:
     """Kinds of records that the delivery brings."""
-    return frozenset(kind for (kind,) in books.execute("select distinct kind from pg_temp.known_ids").fetchall())
+    found: set[str] = set()
+    for rows in delivery.rows:
+        if rows.table is None:
+            found |= set(rows.places)
+        else:
+            is_there = sql.SQL("select exists (select from {} where not is_deleted)").format(rows.relation)
+            found |= {_kind_of(rows.table)} if books.execute(is_there).fetchone()[0] else set()
+    return frozenset(found)
+
+
+def kinds_referred_to(subjects: Iterable[Subject]) -> frozenset[str]:
+    """Kinds of records that some subject has references to."""
+    return frozenset(kind for subject in subjects for kind in subject.references.values())
 
 
 def build(
@@ -158,7 +205,8 @@ def projection(delivery: Delivery, subject: Subject, tables: Tables) -> sql.Comp
 def _selects(delivery: Delivery, subject: Subject, tables: Tables) -> Iterator[tuple[sql.Composable, frozenset[str]]]:
     for rows in delivery.rows:
         if rows.table is None:
-            yield _of_documents(rows, subject, tables), _in_documents(subject)
+            if rows.places is None or subject.resource_type in rows.places:
+                yield _of_documents(rows, subject, tables), _in_documents(subject)
             continue
         mappings = [mapping for mapping in rows.table.maps if mapping.to == subject.entity]
         for number, mapping in enumerate(mappings):
@@ -193,12 +241,12 @@ def _of_documents(rows: Rows, subject: Subject, tables: Tables) -> sql.Composabl
     return sql.SQL(
         """select i.record_id, i.resource_id, i.person_token, i.data_class{values} from {rows} i
            left join lateral json_table(i.body, '$' columns ({paths})) j on true
-           where i.resource_type = {kind} and not i.is_deleted"""
+           where {condition}"""
     ).format(
         values=sql.SQL("").join(values),
         rows=rows.relation,
         paths=source.paths(),
-        kind=sql.Literal(subject.resource_type),
+        condition=rows.of_type(subject.resource_type),
     )
 
 

@@ -43,8 +43,9 @@ def run(
     """
     subjects, tables = read_subjects(), read_tables()
     own, statements = custom.read_custom(custom.checks_folder())
-    flat.prepare(books, delivery)
-    kinds = flat.kinds_delivered(books)
+    delivery = flat.located(books, delivery)
+    kinds = flat.kinds_delivered(books, delivery)
+    flat.prepare(books, delivery, flat.kinds_referred_to(subjects) & kinds)
     outcome = Outcome()
     for subject in subjects:
         instances = [*subject.instances, *(each for each in own if each.subject == subject.name)]
