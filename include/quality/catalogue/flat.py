@@ -7,8 +7,8 @@ however it ends: nothing of a check outlives it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 import psycopg
@@ -81,75 +81,6 @@ class Flat:
 def table_of(subject: Subject) -> sql.Identifier:
     """Where a subject's flat rows are."""
     return sql.Identifier("pg_temp", subject.name)
-
-
-def located(books: psycopg.Connection, delivery: Delivery) -> Delivery:
-    """The delivery with the place of each resource type. Exports come a type a file, so that a type's rows lie together."""
-    return replace(
-        delivery, rows=tuple(rows if rows.table else replace(rows, places=_places(books, rows)) for rows in delivery.rows)
-    )
-
-
-def _places(books: psycopg.Connection, rows: Rows) -> dict[str, tuple[str, str]]:
-    found = books.execute(
-        sql.SQL("select resource_type, min(ctid)::text, max(ctid)::text from {} where not is_deleted group by 1").format(
-            rows.relation
-        )
-    ).fetchall()
-    return {kind: (first, last) for kind, first, last in found}
-
-
-def prepare(books: psycopg.Connection, delivery: Delivery, kinds: Collection[str]) -> None:
-    """Make the session's tables of people, visits and known ids (of these kinds); whatever an earlier check left goes."""
-    # Of these tables the planner needs to know how many rows match, not how values are spread.
-    books.execute("set local default_statistics_target = 10")
-    for name in ("known_ids", "people", "visits"):
-        books.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("pg_temp", name)))
-    books.execute("create temporary table known_ids (id text, kind text)")
-    ids = tuple(select for rows in delivery.rows for select in _ids_of(rows, kinds))
-    if ids:
-        known = sql.SQL("insert into pg_temp.known_ids select distinct resource_id, kind from ({}) r")
-        books.execute(known.format(sql.SQL(" union all ").join(ids)))
-    books.execute(
-        "create temporary table people (person_token uuid primary key, born timestamptz, died timestamptz, sex text)"
-    )
-    books.execute("create temporary table visits (id text, visit_start timestamptz, visit_end timestamptz)")
-    books.execute("analyze pg_temp.known_ids")
-
-
-def _kind_of(table: Table) -> str:
-    """The kind of record that a table's own ids are of."""
-    if len(table.key) == 1:
-        of = table.columns[table.position(table.key[0])].of
-        if of:
-            return of
-    return table.name
-
-
-def _ids_of(rows: Rows, kinds: Collection[str]) -> Iterator[sql.Composable]:
-    select = sql.SQL("select i.resource_id, {} as kind from {} i where {}")
-    if rows.table is None:
-        for kind in sorted(set(rows.places) & set(kinds)):
-            yield select.format(sql.Literal(kind), rows.relation, rows.of_type(kind))
-    elif _kind_of(rows.table) in kinds:
-        yield select.format(sql.Literal(_kind_of(rows.table)), rows.relation, sql.SQL("not i.is_deleted"))
-
-
-def kinds_delivered(books: psycopg.Connection, delivery: Delivery) -> frozenset[str]:
-    """Kinds of records that the delivery brings."""
-    found: set[str] = set()
-    for rows in delivery.rows:
-        if rows.table is None:
-            found |= set(rows.places)
-        else:
-            is_there = sql.SQL("select exists (select from {} where not is_deleted)").format(rows.relation)
-            found |= {_kind_of(rows.table)} if books.execute(is_there).fetchone()[0] else set()
-    return frozenset(found)
-
-
-def kinds_referred_to(subjects: Iterable[Subject]) -> frozenset[str]:
-    """Kinds of records that some subject has references to."""
-    return frozenset(kind for subject in subjects for kind in subject.references.values())
 
 
 def build(

@@ -9,7 +9,7 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
-from include.quality.catalogue import concepts, custom, field_scan, flat, relations
+from include.quality.catalogue import concepts, contents, custom, field_scan, flat, relations
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Delivery, Flat
 from include.quality.catalogue.results import DELIVERY, FAILED, Result, error_of, judged_again, result
@@ -43,9 +43,9 @@ def run(
     """
     subjects, tables = read_subjects(), read_tables()
     own, statements = custom.read_custom(custom.checks_folder())
-    delivery = flat.located(books, delivery)
-    kinds = flat.kinds_delivered(books, delivery)
-    flat.prepare(books, delivery, flat.kinds_referred_to(subjects) & kinds)
+    delivery = contents.located(books, delivery)
+    kinds = contents.kinds_delivered(books, delivery)
+    contents.prepare(books, delivery, contents.kinds_referred_to(subjects) & kinds)
     outcome = Outcome()
     for subject in subjects:
         instances = [*subject.instances, *(each for each in own if each.subject == subject.name)]
