@@ -143,7 +143,7 @@ def test_what_cannot_be_counted_is_an_error_and_makes_the_night_amber(
     def fail(*args, **named):
         raise psycopg.errors.OutOfMemory
 
-    monkeypatch.setattr(assess.run.flat, "prepare", fail)
+    monkeypatch.setattr(assess.run.contents, "prepare", fail)
     assess.assess_batches([batch], settings)
     found = results_of(settings, delivery.source)
     assert {each[0] for name, each in found.items() if not name.endswith("readableRecord")} == {"error"}
