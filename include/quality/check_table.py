@@ -10,8 +10,8 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 from psycopg import sql
@@ -20,6 +20,7 @@ from include.quality.batches import WORKSHOP, Batch
 from include.quality.moments import first_moment, last_moment, readable, with_slack
 from include.quality.reference_values import ReferenceValues
 from include.quality.rules import Rule
+from include.quality.sessions import at_once
 from include.quality.suites import Column, Suite
 
 SCHEMA = WORKSHOP
@@ -91,14 +92,7 @@ def build(
         )
     )
     waiting = deque(sorted(enumerate(parts), key=lambda each: -each[1].rows))
-    with ThreadPoolExecutor(1) as pool:
-        aside = pool.submit(_fill_next, beside, batch, waiting, types) if beside else None
-        try:
-            _fill_next(books, batch, waiting, types)
-        finally:
-            waiting.clear()
-            if aside:
-                aside.result()
+    at_once(*(partial(_fill_next, each, batch, waiting, types) for each in (books, beside) if each))
     for number, part in enumerate(parts):
         attach = sql.SQL("alter table {} attach partition {} for values in ({})")
         books.execute(attach.format(place_of(batch), place_of(batch, f"_{number}"), sql.Literal(part.label)))
@@ -112,7 +106,11 @@ def _fill_next(
             number, part = waiting.popleft()
         except IndexError:
             return
-        _fill(books, batch, number, part, types)
+        try:
+            _fill(books, batch, number, part, types)
+        except BaseException:
+            waiting.clear()
+            raise
 
 
 def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, types: Mapping[str, str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
@@ -24,6 +23,7 @@ from include.quality.judge import Count
 from include.quality.persons import list_known_persons
 from include.quality.plan import NOTHING, Plan, plan_documents, plan_table
 from include.quality.policy import load_quality_policy
+from include.quality.sessions import ROWS_FOR_TWO, at_once
 from include.quality.suites import read_suites
 from include.settings import Settings
 from include.sources.registry import Source, find_source, load_sources
@@ -31,7 +31,6 @@ from include.warehouse.connect import connect, sqlalchemy_url
 
 log = logging.getLogger(__name__)
 _BESIDE = "select pg_advisory_lock(hashtext('plumbline.gate.beside'), hashtext(%s))"
-_ROWS_FOR_TWO = 20_000
 _JUDGED = {"checked": PASSED, "promoted": PASSED, "held_back": HELD_BACK}
 Counts = Mapping[tuple[str, str], Count]
 
@@ -113,7 +112,7 @@ def _build(
     books: psycopg.Connection, batch: Batch, parts: Sequence[check_table.Part], settings: Settings | None
 ) -> None:
     """The check table; of a large batch two sessions fill its partitions, for taking columns out of JSON keeps a core busy."""
-    if batch.loaded < _ROWS_FOR_TWO or len(parts) == 1:
+    if batch.loaded < ROWS_FOR_TWO or len(parts) == 1:
         check_table.build(books, batch, parts)
         return
     with connect("checker", "hot", settings, autocommit=True) as beside:
@@ -125,10 +124,10 @@ def _count_twice(
     books: psycopg.Connection, batch: Batch, parts: Sequence[check_table.Part], settings: Settings | None
 ) -> tuple[list[counting.ClassCount], Counts]:
     """Our counts and Great Expectations', each taken in a session of its own at the same time."""
-    with ThreadPoolExecutor(1) as pool:
-        ours = pool.submit(counting.count_by_class, books, batch, parts)
-        theirs = _ask_judge(batch, parts, settings)
-        return ours.result(), theirs
+    theirs, ours = at_once(
+        lambda: _ask_judge(batch, parts, settings), lambda: counting.count_by_class(books, batch, parts)
+    )
+    return ours, theirs
 
 
 def _ask_judge(batch: Batch, parts: Sequence[check_table.Part], settings: Settings | None) -> Counts:

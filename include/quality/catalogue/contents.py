@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import psycopg
 from psycopg import sql
 
-from include.quality.catalogue.flat import Delivery, Rows
+from include.quality.catalogue.flat import Delivery, Place, Rows
 from include.quality.catalogue.subjects import Subject
 from include.sources.contracts import Table
 
@@ -21,13 +22,30 @@ def located(books: psycopg.Connection, delivery: Delivery) -> Delivery:
     )
 
 
-def _places(books: psycopg.Connection, rows: Rows) -> dict[str, tuple[str, str]]:
+def _places(books: psycopg.Connection, rows: Rows) -> dict[str, Place]:
     found = books.execute(
         sql.SQL(
-            "select resource_type, min(ctid)::text, max(ctid)::text from {} where not is_deleted group by 1"
+            "select resource_type, min(ctid)::text, max(ctid)::text, count(*) from {} where not is_deleted group by 1"
         ).format(rows.relation)
     ).fetchall()
-    return {kind: (first, last) for kind, first, last in found}
+    return {kind: Place(*said) for kind, *said in found}
+
+
+def shared(
+    subjects: Sequence[Subject], delivery: Delivery, together: Collection[str]
+) -> tuple[list[Subject], list[Subject]]:
+    """The subjects in two shares of about as many documents. Those ``together`` and those that all look up are in the first."""
+    rows = Counter[str]()
+    for each in delivery.rows:
+        rows.update({kind: place.rows for kind, place in (each.places or {}).items()})
+    shares = [each for each in subjects if each.is_looked_up or each.name in together], []
+    weights = [sum(rows[each.resource_type] for each in shares[0]), 0]
+    for subject in sorted(subjects, key=lambda each: -rows[each.resource_type]):
+        if subject not in shares[0]:
+            lighter = weights.index(min(weights))
+            shares[lighter].append(subject)
+            weights[lighter] += rows[subject.resource_type]
+    return shares
 
 
 def prepare(books: psycopg.Connection, delivery: Delivery, kinds: Collection[str]) -> None:

@@ -24,25 +24,36 @@ BORN_EARLY = "interval '14 hours'"  # a child born just after midnight in the ea
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a resource type lies in a table: its first and last row (as Postgres writes a ctid), and how many it has."""
+
+    first: str
+    last: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Rows of a delivery as intake has them: documents (``table`` is None) or rows of a declared table.
 
-    ``places`` are the first and last row of each resource type that documents bring; None where they were not looked for.
+    ``places`` are those of each resource type that documents bring; None where they were not looked for.
     """
 
     relation: sql.Identifier
     table: Table | None = None
     timezone: str = "UTC"
     tells_unfit: bool = True
-    places: Mapping[str, tuple[str, str]] | None = None
+    places: Mapping[str, Place] | None = None
 
     def of_type(self, resource_type: str) -> sql.Composable:
         """The condition on a row ``i`` of documents: of that type and not deleted, read from its place only."""
         condition = sql.SQL("i.resource_type = {} and not i.is_deleted").format(sql.Literal(resource_type))
         if self.places is None:
             return condition
-        first, last = map(sql.Literal, self.places[resource_type])
-        return sql.SQL("i.ctid between {}::tid and {}::tid and {}").format(first, last, condition)
+        place = self.places[resource_type]
+        return sql.SQL("i.ctid between {}::tid and {}::tid and {}").format(
+            sql.Literal(place.first), sql.Literal(place.last), condition
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +76,16 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A subject's flat table: how many rows it has and which of the subject's columns the source brings at all."""
+    """A subject's flat table: how many rows it has and which of the subject's columns the source brings at all.
+
+    ``books`` is the session that has it.
+    """
 
     subject: Subject
     rows: int
     brought: frozenset[str]
     data_class: str | None
+    books: psycopg.Connection
 
     @property
     def table(self) -> sql.Identifier:
@@ -91,7 +106,7 @@ def build(
     selects = tuple(_selects(delivery, subject, tables))
     if not selects:
         _make_empty(books, subject)
-        return Flat(subject, 0, frozenset(), None)
+        return Flat(subject, 0, frozenset(), None, books)
     joins, joined = _joins(subject, kinds)
     body = sql.SQL("select b.*{joined} from ({inner}) b{joins}").format(
         joined=joined, inner=sql.SQL(" union all ").join(select for select, _ in selects), joins=joins
@@ -105,7 +120,7 @@ def build(
     if rows and subject.visit:
         _remember_visits(books, subject)
     (data_class,) = books.execute(sql.SQL("select max(data_class) from {}").format(table_of(subject))).fetchone()
-    return Flat(subject, rows, brought, data_class)
+    return Flat(subject, rows, brought, data_class, books)
 
 
 def _gather_statistics(books: psycopg.Connection, subject: Subject) -> None:

@@ -40,6 +40,11 @@ class Subject:
     is_core: bool = True
 
     @property
+    def is_looked_up(self) -> bool:
+        """Whether other subjects' rows are joined with this one's: patients and visits."""
+        return self.resource_type == "Patient" or bool(self.visit)
+
+    @property
     def references(self) -> dict[str, str]:
         """Columns that refer to another record -> the kind of record they refer to."""
         return {each.column: each.arguments["to"] for each in self.instances if each.check.name == "isForeignKey"}
