@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 
 from bench.stack import SOURCE, bench_settings
-from include.quality.catalogue import field_scan, flat, run
+from include.quality.catalogue import contents, field_scan, flat, run
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Delivery
 from include.quality.catalogue.results import NOT_APPLICABLE
@@ -83,8 +83,10 @@ def _compare_with_gx(books: psycopg.Connection, delivery: Delivery, settings: Se
     books.rollback()
     received = load_folder(books, find_source(load_sources(settings.sources_file), SOURCE), lambda text: None)
     delivery = Delivery(tuple(received.rows), NIGHT)
-    flat.prepare(books, delivery)
-    built = flat.build(books, delivery, subject, read_tables(), flat.kinds_delivered(books))
+    delivery = contents.located(books, delivery)
+    kinds = contents.kinds_delivered(books, delivery)
+    contents.prepare(books, delivery, contents.kinds_referred_to([subject]) & kinds)
+    built = flat.build(books, delivery, subject, read_tables(), kinds)
     from include.quality.catalogue import concepts
 
     ours = _timed(

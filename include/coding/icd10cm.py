@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 
 from include.settings import Settings
 from include.warehouse.connect import connect
@@ -35,13 +38,26 @@ def ensure_icd10cm(settings: Settings) -> int:
         return written
 
 
-def _codes() -> Iterator[tuple[str, bool]]:
-    """Every category, subcategory and code without its point, and whether a bill may say it; chapters and blocks are no codes."""
-    import simple_icd_10_cm
+@lru_cache(maxsize=1)
+def all_codes() -> tuple[str, ...]:
+    """Every chapter, category, subcategory and code in order, without points. Blocks (``A00-A09``) are no codes.
 
-    seen = set()
-    for code in simple_icd_10_cm.get_all_codes(with_dots=True):
-        plain = code.replace(".", "").upper()
-        if simple_icd_10_cm.is_category_or_subcategory(code) and plain not in seen:
-            seen.add(plain)
-            yield plain, simple_icd_10_cm.is_leaf(code)
+    Read from the list among the library's files: importing it takes seconds, for it makes a tree of another one. What it knows
+    is the same (tests/unit/test_icd10cm.py compares them). Raises ModuleNotFoundError where the library is not installed,
+    FileNotFoundError where it does not keep exactly one such list.
+    """
+    found = find_spec(LIBRARY.replace("-", "_"))
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(LIBRARY)
+    listed = list((Path(found.origin).parent / "data").glob("code-list*.txt"))
+    if len(listed) != 1:
+        raise FileNotFoundError(f"{len(listed)} code lists in {LIBRARY}")
+    codes = (line.partition(" ")[0] for line in listed[0].read_text(encoding="utf-8").splitlines())
+    return tuple(sorted({code.replace(".", "") for code in codes if code and "-" not in code}))
+
+
+def _codes() -> Iterator[tuple[str, bool]]:
+    """Every category, subcategory and code, and whether a bill may say it: only what nothing finer stands under."""
+    codes = [code for code in all_codes() if len(code) > len("22")]  # chapters are numbers from 1 to 22
+    for code, following in zip(codes, [*codes[1:], ""], strict=True):
+        yield code, not following.startswith(code)

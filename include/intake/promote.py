@@ -95,7 +95,8 @@ def _promote(books: psycopg.Connection, batch_id: str) -> int:
         if row.state == "promoted":
             return row.loaded
         _require_judged(books, row)
-        late = sum(settling.remove_duplicates(books, row.batch).values())
+        # Repeats within the batch left when it was loaded; what another batch brought since then leaves now.
+        late = sum(settling.remove_known(books, row.batch).values())
         sequence = books.execute("select nextval('lifecycle.batch_seq')").fetchone()[0]
         promoted = _insert(books, row, sequence)
         books.execute(

@@ -20,7 +20,12 @@ def remove_duplicates(books: psycopg.Connection, batch: Batch) -> Counter[int]:
     """
     has_repeats = sql.SQL("select exists (select from {} group by record_id having count(*) > 1)").format(batch.table)
     again = _remove(books, batch, _AGAIN_IN_BATCH) if books.execute(has_repeats).fetchone()[0] else Counter()
-    return again + _remove(books, batch, _KNOWN_BEFORE)
+    return again + remove_known(books, batch)
+
+
+def remove_known(books: psycopg.Connection, batch: Batch) -> Counter[int]:
+    """Take out rows whose record_id is known from an earlier batch. Returns how many left, by object number."""
+    return _remove(books, batch, _KNOWN_BEFORE)
 
 
 _AGAIN_IN_BATCH = """

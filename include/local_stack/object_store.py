@@ -161,8 +161,16 @@ def ensure_buckets(settings: Settings, audit_bucket: str = "audit") -> list[str]
     for name, locks in wanted.items():
         if name not in present:
             s3.create_bucket(Bucket=name, **({"ObjectLockEnabledForBucket": True} if locks else {}))
+    if settings.bucket_landing not in present:
+        _make_room(s3, settings.bucket_landing)
     s3.put_bucket_versioning(Bucket=settings.bucket_landing, VersioningConfiguration={"Status": "Enabled"})
     return [name for name in wanted if name not in present]
+
+
+def _make_room(s3, bucket: str) -> None:
+    """Have the server lay out a new bucket's volumes. Of several first writes at once, all but one wait a second for that."""
+    s3.put_object(Bucket=bucket, Key="first", Body=b"first")
+    s3.delete_object(Bucket=bucket, Key="first")
 
 
 def _client(settings: Settings):

@@ -33,6 +33,7 @@ SERVER_SETTINGS = {
     "jit": "off",
     "wal_level": "replica",
     "wal_compression": "lz4",
+    "default_toast_compression": "lz4",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "max_locks_per_transaction": "256",

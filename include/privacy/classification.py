@@ -15,6 +15,7 @@ import yaml
 
 from include.errors import PlumblineError
 from include.privacy import value_types
+from include.yaml_text import parse_yaml
 
 POLICIES = Path(__file__).parents[1] / "policies"
 POLICY_FILE = POLICIES / "classification.yml"
@@ -125,7 +126,7 @@ def _paths(name: str, rule: Rule) -> Iterator[str]:
 
 def _read(path: Path) -> dict:
     try:
-        said = yaml.safe_load(path.read_text())
+        said = parse_yaml(path.read_text())
     except (OSError, yaml.YAMLError) as cause:
         raise ClassificationError(
             found=f"{path.name} cannot be read ({type(cause).__name__})",

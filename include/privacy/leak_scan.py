@@ -58,8 +58,13 @@ class Needles:
 
 def words_of(text: str) -> list[str]:
     """Lower-case words without accents or punctuation: ``"O'Brien, José"`` → ``["o", "brien", "jose"]``."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _WORDS.findall(plain.casefold())
+    return _WORDS.findall(_without_accents(text).casefold())
+
+
+def _without_accents(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def collect_needles(people: Iterable[Identifiers]) -> Needles:
@@ -141,7 +146,7 @@ def _phrases(words: list[str], needles: Needles) -> Iterator[tuple[int, int, str
 
 def _as_written(text: str) -> list[str]:
     """The words of ``words_of``, as they are written."""
-    return _WORDS.findall("".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)))
+    return _WORDS.findall(_without_accents(text))
 
 
 def _are_words(written: Iterable[str]) -> bool:

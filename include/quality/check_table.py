@@ -8,33 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 from psycopg import sql
 
 from include.quality.batches import WORKSHOP, Batch
+from include.quality.moments import first_moment, last_moment, readable, with_slack
 from include.quality.reference_values import ReferenceValues
 from include.quality.rules import Rule
+from include.quality.sessions import at_once
 from include.quality.suites import Column, Suite
 
 SCHEMA = WORKSHOP
-# YYYY, YYYY-MM, YYYY-MM-DD, or a time with or without seconds and zone.
-_DATE_FORM = (
-    r"^[0-9]{4}(-(0[1-9]|1[0-2])(-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?$"
-)
 _ELEMENT = re.compile(r"\$\.([A-Za-z]+)")
 # Stands for a code that was sealed because it is none of its element's codes; no value set holds it.
 UNFIT = "(unfit)"
-_YEAR, _MONTH = "^[1-9][0-9]{3}$", "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """The rows of one suite in one batch: which rules apply, and where each column comes from.
 
-    ``label`` names the partition; it is the suite's name unless the same suite applies differently to two mappings.
+    ``label`` names the partition; it is the suite's name unless the same suite applies differently to two mappings. ``rows``
+    is how many it may have at most.
     """
 
     label: str
@@ -42,6 +42,7 @@ class Part:
     rules: tuple[Rule, ...]
     selects: tuple[sql.Composable, ...]
     unassessed: tuple[Rule, ...] = ()
+    rows: int = 0
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -75,8 +76,13 @@ def persons_of(batch: Batch) -> sql.Identifier:
     return place_of(batch, "_persons")
 
 
-def build(books: psycopg.Connection, batch: Batch, parts: Iterable[Part]) -> None:
-    """Make and fill the table, one partition a part. The caller has dropped what an earlier attempt left."""
+def build(
+    books: psycopg.Connection, batch: Batch, parts: Iterable[Part], beside: psycopg.Connection | None = None
+) -> None:
+    """Make and fill the table, one partition a part. The caller has dropped what an earlier attempt left.
+
+    ``beside``: another session that fills partitions at the same time; both commit each statement.
+    """
     parts = tuple(parts)
     types = dict(sorted({column.name: column.sql_type for part in parts for column in part.columns}.items()))
     declared = [sql.SQL(", {} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in types.items()]
@@ -85,13 +91,30 @@ def build(books: psycopg.Connection, batch: Batch, parts: Iterable[Part]) -> Non
             place_of(batch), sql.SQL("").join(declared)
         )
     )
+    waiting = deque(sorted(enumerate(parts), key=lambda each: -each[1].rows))
+    at_once(*(partial(_fill_next, each, batch, waiting, types) for each in (books, beside) if each))
     for number, part in enumerate(parts):
-        _fill(books, batch, number, part, types)
+        attach = sql.SQL("alter table {} attach partition {} for values in ({})")
+        books.execute(attach.format(place_of(batch), place_of(batch, f"_{number}"), sql.Literal(part.label)))
+
+
+def _fill_next(
+    books: psycopg.Connection, batch: Batch, waiting: deque[tuple[int, Part]], types: Mapping[str, str]
+) -> None:
+    while True:
+        try:
+            number, part = waiting.popleft()
+        except IndexError:
+            return
+        try:
+            _fill(books, batch, number, part, types)
+        except BaseException:
+            waiting.clear()
+            raise
 
 
 def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, types: Mapping[str, str]) -> None:
-    """Fill one partition by CREATE TABLE AS, which reads in parallel where INSERT does not, and attach it."""
-    parent, child = place_of(batch), place_of(batch, f"_{number}")
+    """Fill one partition, by CREATE TABLE AS, which is faster than INSERT."""
     own = {column.name for column in part.columns}
     values = [
         sql.SQL(", {}").format(sql.Identifier(name) if name in own else sql.SQL("null::{}").format(sql.SQL(kind)))
@@ -103,15 +126,12 @@ def _fill(books: psycopg.Connection, batch: Batch, number: int, part: Part, type
             "{made} {child} (suite, record_id, data_class{names}) as select {label}::text, record_id, data_class{values} from ({selects}) s"
         ).format(
             made=made(batch),
-            child=child,
+            child=place_of(batch, f"_{number}"),
             names=sql.SQL("").join(names),
             label=sql.Literal(part.label),
             values=sql.SQL("").join(values),
             selects=sql.SQL(" union all ").join(part.selects),
         )
-    )
-    books.execute(
-        sql.SQL("alter table {} attach partition {} for values in ({})").format(parent, child, sql.Literal(part.label))
     )
 
 
@@ -260,39 +280,3 @@ def range_join(columns, expression, all_columns: Mapping[str, Column], reference
                               case when b.code is not null and {value} is not null
                                    then a.code is not null end as is_unit) r on true"""
     ).format(rows=rows, code=code, unit=unit, value=value)
-
-
-def first_moment(text: sql.Composable, moment: sql.Composable) -> sql.Composable:
-    """The earliest moment that a FHIR date or dateTime can mean; null where it means none.
-
-    Words that Postgres takes for times, such as 'now', are all shorter than a day is written.
-    """
-    return sql.SQL(
-        """case when length({t}) >= 10 then {m}
-                when {t} ~ {year} then ({t} || '-01-01')::timestamptz
-                when {t} ~ {month} then ({t} || '-01')::timestamptz end"""
-    ).format(t=text, m=moment, year=sql.Literal(_YEAR), month=sql.Literal(_MONTH))
-
-
-def last_moment(text: sql.Composable, moment: sql.Composable) -> sql.Composable:
-    """The last moment that a FHIR date or dateTime can mean: a day lasts until the next one."""
-    return sql.SQL(
-        """case when length({t}) = 10 then {m} + interval '1 day -1 microsecond'
-                when length({t}) > 10 then {m}
-                when {t} ~ {year} then ({t} || '-01-01')::timestamptz + interval '1 year -1 microsecond'
-                when {t} ~ {month} then ({t} || '-01')::timestamptz + interval '1 month -1 microsecond' end"""
-    ).format(t=text, m=moment, year=sql.Literal(_YEAR), month=sql.Literal(_MONTH))
-
-
-def with_slack(text: sql.Composable, moment: sql.Composable, other: sql.Composable) -> sql.Composable:
-    """A last moment, half a day later where it is only a day and the other is a time: the day may be one further west."""
-    return sql.SQL("case when length({}) <= 10 and length({}) > 10 then {m} + interval '12 hours' else {m} end").format(
-        text, other, m=moment
-    )
-
-
-def readable(text: sql.Composable, moment: sql.Composable) -> sql.Composable:
-    """Whether a date is in FHIR's form and exists in the calendar; null where there is none."""
-    return sql.SQL("case when {t} is not null then {t} ~ {form} and ({first}) is not null end").format(
-        t=text, form=sql.Literal(_DATE_FORM), first=first_moment(text, moment)
-    )

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import psycopg
-from psycopg import sql
 
 from include.nights import step
 from include.quality import check_table, counting, quarantine, scores
@@ -24,12 +23,14 @@ from include.quality.judge import Count
 from include.quality.persons import list_known_persons
 from include.quality.plan import NOTHING, Plan, plan_documents, plan_table
 from include.quality.policy import load_quality_policy
+from include.quality.sessions import ROWS_FOR_TWO, at_once
 from include.quality.suites import read_suites
 from include.settings import Settings
 from include.sources.registry import Source, find_source, load_sources
 from include.warehouse.connect import connect, sqlalchemy_url
 
 log = logging.getLogger(__name__)
+_BESIDE = "select pg_advisory_lock(hashtext('plumbline.gate.beside'), hashtext(%s))"
 _JUDGED = {"checked": PASSED, "promoted": PASSED, "held_back": HELD_BACK}
 Counts = Mapping[tuple[str, str], Count]
 
@@ -64,14 +65,17 @@ def check_batch(batch_id: str, settings: Settings | None = None) -> str:
 
 def _judge(books: psycopg.Connection, batch: Batch, settings: Settings | None) -> tuple[Verdict, dict[str, int]]:
     require_every_row(books, batch)
+    # A killed attempt's second session may still be filling: what it leaves must be there to be dropped.
+    books.execute(_BESIDE, [batch.batch_id])
+    books.execute("select pg_advisory_unlock(hashtext('plumbline.gate.beside'), hashtext(%s))", [batch.batch_id])
     check_table.drop(books, batch)
     try:
         plan = _plan(books, batch, settings) if batch.loaded else NOTHING
         parts = plan.parts
         if parts:
-            check_table.build(books, batch, parts)
-        by_class = counting.count_by_class(books, batch, parts)
-        ours, theirs = counting.total(by_class), _ask_judge(batch, parts, settings)
+            _build(books, batch, parts, settings)
+        by_class, theirs = _count_twice(books, batch, parts, settings)
+        ours = counting.total(by_class)
         _require_agreement(books, batch, parts, ours, theirs)
         counting.list_failing(books, batch, parts)
         _require_every_key(books, batch, parts, ours)
@@ -102,6 +106,28 @@ def _source_of(batch: Batch, settings: Settings | None) -> Source:
             action="restore the source's entry in sources.yml",
         )
     return source
+
+
+def _build(
+    books: psycopg.Connection, batch: Batch, parts: Sequence[check_table.Part], settings: Settings | None
+) -> None:
+    """The check table; of a large batch two sessions fill its partitions, for taking columns out of JSON keeps a core busy."""
+    if batch.loaded < ROWS_FOR_TWO or len(parts) == 1:
+        check_table.build(books, batch, parts)
+        return
+    with connect("checker", "hot", settings, autocommit=True) as beside:
+        beside.execute(_BESIDE, [batch.batch_id])
+        check_table.build(books, batch, parts, beside)
+
+
+def _count_twice(
+    books: psycopg.Connection, batch: Batch, parts: Sequence[check_table.Part], settings: Settings | None
+) -> tuple[list[counting.ClassCount], Counts]:
+    """Our counts and Great Expectations', each taken in a session of its own at the same time."""
+    theirs, ours = at_once(
+        lambda: _ask_judge(batch, parts, settings), lambda: counting.count_by_class(books, batch, parts)
+    )
+    return ours, theirs
 
 
 def _ask_judge(batch: Batch, parts: Sequence[check_table.Part], settings: Settings | None) -> Counts:
@@ -156,8 +182,8 @@ def _settle(
     books: psycopg.Connection, batch: Batch, plan: Plan, ours: Counts, by_class: Sequence
 ) -> tuple[Verdict, int]:
     """Everything a judgement changes, in the caller's one transaction."""
-    parts, rows, failing = plan.parts, _rows_by_class(books, batch, plan), _failing_by_class(books)
-    verdict = decide(rows, failing, load_quality_policy(), source=batch.source, night=batch.night)
+    parts, failing = plan.parts, _failing_by_class(books)
+    verdict = decide(plan.rows_by_class, failing, load_quality_policy(), source=batch.source, night=batch.night)
     if batch.is_replay:  # made of records that failed before: each is refused or not, their share says nothing
         verdict = replace(verdict, outcome=PASSED, reason=None)
     _record_results(books, batch, parts, ours, verdict.threshold, {})
@@ -174,16 +200,6 @@ def _settle(
     scores.score_source(books, batch.night, batch.source)
     note_volume(books, batch.source, batch.night)
     return verdict, refused
-
-
-def _rows_by_class(books: psycopg.Connection, batch: Batch, plan: Plan) -> dict[str, int]:
-    if batch.loaded == 0:
-        return {}
-    if plan.data_class is not None:
-        return {plan.data_class: batch.loaded}
-    return dict(
-        books.execute(sql.SQL("select data_class, count(*) from {} group by 1").format(batch.intake)).fetchall()
-    )
 
 
 def _failing_by_class(books: psycopg.Connection) -> dict[str, int]:

@@ -8,7 +8,8 @@ import psycopg
 from psycopg import sql
 
 from include.quality.batches import INTAKE, Batch
-from include.quality.check_table import first_moment, made, persons_of
+from include.quality.check_table import made, persons_of
+from include.quality.moments import first_moment
 from include.sources.contracts import Contract
 
 # Births are taken 14 hours early: a child born just after midnight in the east is born on the day before in UTC.

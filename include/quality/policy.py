@@ -9,11 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.lifecycle.policy import Retention, load_retention
 from include.quality.errors import QualityPolicyError
 from include.quality.rules import DIMENSIONS
+from include.yaml_text import parse_yaml
 
 POLICY_FILE = Path(__file__).parents[1] / "policies" / "quality.yml"
 EVERY = "every"
@@ -89,7 +88,7 @@ class QualityPolicy:
 @lru_cache(maxsize=4)
 def load_quality_policy(file: Path = POLICY_FILE) -> QualityPolicy:
     """Read the policy. Raises QualityPolicyError naming everything that is wrong at once."""
-    said = yaml.safe_load(file.read_text()) or {}
+    said = parse_yaml(file.read_text()) or {}
     problems = list(_problems(said))
     if problems:
         raise QualityPolicyError(

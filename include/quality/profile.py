@@ -38,7 +38,7 @@ def keep(books: psycopg.Connection, source: str, night: date, flats: Sequence[Fl
     signals = [*_arrival(books, source, night)]
     for flat in flats:
         if flat.rows:
-            signals += _of_rows(books, source, night, flat)
+            signals += _of_rows(flat.books, source, night, flat)
     with books.cursor() as cursor:
         cursor.executemany(
             "insert into quality.profile (night, source, signal, subject, kind, value, detail) values (%s, %s, %s, %s, %s, %s, %s)",

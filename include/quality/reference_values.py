@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
+from include.yaml_text import parse_yaml
 
 VALUE_SETS = "value_sets.yml"
 PLAUSIBLE_RANGES = "plausible_ranges.yml"
@@ -48,7 +48,7 @@ def _read(file: Path, problems: list[str]) -> Mapping[str, Any]:
     if not file.is_file():
         problems.append(f"{file.name} is missing")
         return {}
-    content = yaml.safe_load(file.read_text()) or {}
+    content = parse_yaml(file.read_text()) or {}
     problems += [f"{file.name} does not say its owner"] if not content.get("owner") else []
     unknown = set(content) - {"owner", "reviewed", "source", "value_sets", "ranges"}
     problems += [f"{file.name}: unknown word {word}" for word in sorted(unknown)]

@@ -17,6 +17,7 @@ import yaml
 from include.quality.errors import SuiteError
 from include.quality.reference_values import PLAUSIBLE_RANGES, VALUE_SETS, ReferenceValues, read_reference_values
 from include.quality.rules import NAME, Rule, read_rules
+from include.yaml_text import parse_yaml
 
 SUITES = Path(__file__).parent / "suites"
 SHARED = "shared.yml"
@@ -132,7 +133,7 @@ def rules_of_table(
 def read_yaml(file: Path, problems: list[str]) -> Mapping[str, Any]:
     """A file's mapping; empty, with what is wrong and in which line added to ``problems``, where it is none."""
     try:
-        content = yaml.safe_load(file.read_text())
+        content = parse_yaml(file.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as broken:
         mark, why = getattr(broken, "problem_mark", None), getattr(broken, "problem", None) or type(broken).__name__
         problems.append(f"{file.name} is not YAML (line {mark.line + 1 if mark else '?'}: {why})")

@@ -8,9 +8,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 import yaml
+from psycopg import sql
 
 from include.quality import profile
-from include.quality.catalogue import assess, thresholds
+from include.quality.batches import read_batch
+from include.quality.catalogue import assess, contents, thresholds
+from include.quality.catalogue.contents import shared
 from include.quality.gate import check_batch
 from include.quality.scores import score_source
 from include.settings import Settings
@@ -61,6 +64,43 @@ def test_running_it_again_leaves_the_same_results(settings: Settings, delivery: 
     first = results_of(settings, delivery.source)
     assess.assess_batches([batch], settings)
     assert results_of(settings, delivery.source) == first
+
+
+def test_two_sessions_count_what_one_does(settings: Settings, delivery: Documents, monkeypatch):
+    delivery.observation("early", effectiveDateTime="1900-01-01T10:00:00Z")
+    batch = delivery.load()
+    with connect("checker", "hot", settings) as books:
+        batches = [read_batch(books, batch)]
+    shares = []
+    monkeypatch.setattr(contents, "shared", lambda *said: shares.append(shared(*said)) or shares[-1])
+    assess.assess(delivery.source, NIGHT, batches, settings)
+    in_one = everything_kept(settings, delivery.source)
+    assert not shares
+    monkeypatch.setattr(assess, "ROWS_FOR_TWO", 1)
+    assess.assess(delivery.source, NIGHT, batches, settings)
+    mine, others = ([subject.resource_type for subject in share] for share in shares[0])
+    assert "Observation" in others and {"Patient", "Encounter", "Condition"} <= set(mine), (
+        "visits and diagnoses are joined by a shipped check in SQL"
+    )
+    assert everything_kept(settings, delivery.source) == in_one
+    assert any("Observation.placeholderDate.happened_at" in row for row in in_one["check_evidence"])
+
+
+def everything_kept(settings: Settings, source: str) -> dict[str, list[str]]:
+    """All that assessing leaves in the books but the time."""
+    with connect("postgres", "hot", settings) as books:
+        return {
+            table: [
+                row
+                for (row,) in books.execute(
+                    sql.SQL(
+                        "select (to_jsonb(t) - 'judged_at')::text from quality.{} t where source = %s order by 1"
+                    ).format(sql.Identifier(table)),
+                    [source],
+                )
+            ]
+            for table in ("check_result", "check_evidence", "profile", "drift")
+        }
 
 
 def test_what_is_left_of_a_delivery_after_a_kill_does_not_stand_for_the_whole(settings: Settings, delivery: Documents):
@@ -143,7 +183,7 @@ def test_what_cannot_be_counted_is_an_error_and_makes_the_night_amber(
     def fail(*args, **named):
         raise psycopg.errors.OutOfMemory
 
-    monkeypatch.setattr(assess.run.flat, "prepare", fail)
+    monkeypatch.setattr(assess.run.contents, "prepare", fail)
     assess.assess_batches([batch], settings)
     found = results_of(settings, delivery.source)
     assert {each[0] for name, each in found.items() if not name.endswith("readableRecord")} == {"error"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -131,6 +133,36 @@ def test_tables_that_a_kill_left_behind_are_thrown_away(stack):
         books.execute(sql.SQL("create table {} (leftover int)").format(sql.Identifier("checks", name)))
         books.execute(sql.SQL("create table {} (leftover int)").format(sql.Identifier("checks", f"{name}_0")))
     assert check_batch(batch_id, stack) == "passed"
+
+
+def test_two_sessions_lay_a_batch_out_as_one_does(stack, monkeypatch):
+    judged, besides, build = [], [], gate.check_table.build
+    monkeypatch.setattr(
+        gate.check_table, "build", lambda *said: besides.append(len(said) == len("bbpb") and said[3]) or build(*said)
+    )
+    for enough in (gate.ROWS_FOR_TWO, 1):
+        monkeypatch.setattr(gate, "ROWS_FOR_TWO", enough)
+        batch_id = with_faults(stack).load()
+        assert check_batch(batch_id, stack) == "passed"
+        judged.append((gate_results(stack, batch_id), len(refused_by(stack, batch_id))))
+    assert judged[0] == judged[1] and judged[1][1] == 2
+    assert not besides[0] and besides[1], "the second batch was laid out by two"
+    assert not work_tables(stack)
+
+
+def test_a_killed_attempt_s_second_session_is_waited_for(stack):
+    batch_id = with_faults(stack).load()
+    with ThreadPoolExecutor(1) as pool, connect("checker", "hot", stack, autocommit=True) as left:
+        left.execute(gate._BESIDE, [batch_id])
+        attempt = pool.submit(check_batch, batch_id, stack)
+        waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        while not left.execute(waits).fetchone()[0] and not attempt.done():
+            time.sleep(0.05)
+        assert not attempt.done(), "it went on while the other session could still make tables"
+        name = gate.check_table.table_of(gate.read_batch(left, batch_id))
+        left.execute(sql.SQL("create table {} (leftover int)").format(sql.Identifier("checks", f"{name}_0")))
+        left.close()
+        assert attempt.result() == "passed"
 
 
 @pytest.mark.parametrize(("faults", "outcome"), [(10, "passed"), (11, "held_back")])

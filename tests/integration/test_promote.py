@@ -117,7 +117,7 @@ def test_many_who_promote_at_once_promote_once(source: Delivery) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [("promote.settling", "remove_duplicates"), ("promote", "_insert"), ("batches", "drop_table")]
+    ("module", "name"), [("promote.settling", "remove_known"), ("promote", "_insert"), ("batches", "drop_table")]
 )
 def test_a_promotion_killed_anywhere_is_finished_by_the_next(source: Delivery, module: str, name: str) -> None:
     (batch,) = source.load()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
 
@@ -24,6 +25,7 @@ from include.quality.catalogue.listing import every_instance
 from include.quality.catalogue.results import DELIVERY, ENGINE, ERROR, FAILED, PASSED, Result, error_of, judge, result
 from include.quality.catalogue.subjects import read_subjects
 from include.quality.catalogue.thresholds import load_thresholds
+from include.quality.sessions import ROWS_FOR_TWO
 from include.settings import Settings
 from include.sources.registry import find_source, load_sources
 from include.warehouse.connect import connect
@@ -54,13 +56,14 @@ def assess(source: str, night: date, batches: Sequence[Batch], settings: Setting
     with (
         step(night, "assess", source, role="checker", settings=settings) as progress,
         connect("checker", "hot", settings) as books,
+        _beside(batches, settings) as beside,
     ):
         books.execute("select pg_advisory_xact_lock(hashtext('plumbline.assess'), hashtext(%s))", [source])
         delivery = Delivery(tuple(_rows_of(batches, source, settings)), night, source, _kind_of(books, source, night))
         is_whole = not _has_history(books, source, night)
         try:
             with books.transaction():
-                outcome = run.run(books, delivery, name=source, is_whole=is_whole)
+                outcome = run.run(books, delivery, name=source, is_whole=is_whole, beside=beside)
                 run.keep_failing_keys(books, outcome, delivery)
                 alarms = sum(each.is_alarm for each in profile.keep(books, source, night, outcome.flats))
             results = outcome.results
@@ -76,6 +79,12 @@ def assess(source: str, night: date, batches: Sequence[Batch], settings: Setting
             checks=len(results), passed=counts[PASSED], failed=counts[FAILED], errors=counts[ERROR], unusual=alarms
         )
         return results
+
+
+def _beside(batches: Sequence[Batch], settings: Settings | None) -> AbstractContextManager[psycopg.Connection | None]:
+    """Another session for a large delivery of documents, whose parsing keeps a core busy."""
+    documents = sum(batch.loaded for batch in batches if batch.shape == "documents")
+    return connect("checker", "hot", settings) if documents >= ROWS_FOR_TWO else nullcontext()
 
 
 def _note_assessed(books: psycopg.Connection, batches: Sequence[Batch]) -> None:

@@ -8,10 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.quality.errors import SuiteError
 from include.quality.rules import DIMENSIONS
+from include.yaml_text import parse_yaml
 
 FOLDER = Path(__file__).parent
 CONTEXTS = ("verification", "validation")
@@ -79,7 +78,7 @@ class Instance:
 @lru_cache(maxsize=4)
 def read_check_types(file: Path = FOLDER / "check_types.yml") -> Mapping[str, CheckType]:
     """Check types by name. Raises SuiteError naming everything that is wrong at once."""
-    said = yaml.safe_load(file.read_text())
+    said = parse_yaml(file.read_text())
     problems: list[str] = []
     found = {name: check_type(name, words, problems) for name, words in (said.get("types") or {}).items()}
     refuse(problems, file.name)

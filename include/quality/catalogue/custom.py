@@ -64,6 +64,12 @@ def of_stage(checks: Sequence[SqlCheck], stage: str) -> list[SqlCheck]:
     return [check for check in checks if (check.instance.subject in marts) == (stage == MART)]
 
 
+def named_in(checks: Sequence[SqlCheck]) -> frozenset[str]:
+    """Subjects that the statements name: their flat tables must be in one session."""
+    words = {word.lower() for check in checks for word in re.findall(r"\w+", check.statement)}
+    return frozenset(subject.name for subject in read_subjects() if subject.name in words)
+
+
 def count(books: psycopg.Connection, checks: Sequence[SqlCheck]) -> Iterator[Result]:
     """Run each statement alone: it may only read, and it has five minutes."""
     for check in checks:

@@ -7,7 +7,7 @@ however it ends: nothing of a check outlives it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -24,13 +24,36 @@ BORN_EARLY = "interval '14 hours'"  # a child born just after midnight in the ea
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a resource type lies in a table: its first and last row (as Postgres writes a ctid), and how many it has."""
+
+    first: str
+    last: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of a delivery as intake has them: documents (``table`` is None) or rows of a declared table."""
+    """Rows of a delivery as intake has them: documents (``table`` is None) or rows of a declared table.
+
+    ``places`` are those of each resource type that documents bring; None where they were not looked for.
+    """
 
     relation: sql.Identifier
     table: Table | None = None
     timezone: str = "UTC"
     tells_unfit: bool = True
+    places: Mapping[str, Place] | None = None
+
+    def of_type(self, resource_type: str) -> sql.Composable:
+        """The condition on a row ``i`` of documents: of that type and not deleted, read from its place only."""
+        condition = sql.SQL("i.resource_type = {} and not i.is_deleted").format(sql.Literal(resource_type))
+        if self.places is None:
+            return condition
+        place = self.places[resource_type]
+        return sql.SQL("i.ctid between {}::tid and {}::tid and {}").format(
+            sql.Literal(place.first), sql.Literal(place.last), condition
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +76,16 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A subject's flat table: how many rows it has and which of the subject's columns the source brings at all."""
+    """A subject's flat table: how many rows it has and which of the subject's columns the source brings at all.
+
+    ``books`` is the session that has it.
+    """
 
     subject: Subject
     rows: int
     brought: frozenset[str]
     data_class: str | None
+    books: psycopg.Connection
 
     @property
     def table(self) -> sql.Identifier:
@@ -71,40 +98,6 @@ def table_of(subject: Subject) -> sql.Identifier:
     return sql.Identifier("pg_temp", subject.name)
 
 
-def prepare(books: psycopg.Connection, delivery: Delivery) -> None:
-    """Make the session's tables of known ids, people and visits; whatever an earlier check left goes."""
-    for name in ("known_ids", "people", "visits"):
-        books.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("pg_temp", name)))
-    ids = sql.SQL(" union all ").join(
-        sql.SQL("select resource_id, {} as kind from {} where not is_deleted").format(
-            sql.SQL("resource_type") if rows.table is None else sql.Literal(_kind_of(rows.table)), rows.relation
-        )
-        for rows in delivery.rows
-    )
-    books.execute(
-        sql.SQL("create temporary table known_ids as select distinct resource_id as id, kind from ({}) r").format(ids)
-    )
-    books.execute(
-        "create temporary table people (person_token uuid primary key, born timestamptz, died timestamptz, sex text)"
-    )
-    books.execute("create temporary table visits (id text, visit_start timestamptz, visit_end timestamptz)")
-    books.execute("analyze pg_temp.known_ids")
-
-
-def _kind_of(table: Table) -> str:
-    """The kind of record that a table's own ids are of."""
-    if len(table.key) == 1:
-        of = table.columns[table.position(table.key[0])].of
-        if of:
-            return of
-    return table.name
-
-
-def kinds_delivered(books: psycopg.Connection) -> frozenset[str]:
-    """Kinds of records that the delivery brings."""
-    return frozenset(kind for (kind,) in books.execute("select distinct kind from pg_temp.known_ids").fetchall())
-
-
 def build(
     books: psycopg.Connection, delivery: Delivery, subject: Subject, tables: Tables, kinds: frozenset[str]
 ) -> Flat:
@@ -113,7 +106,7 @@ def build(
     selects = tuple(_selects(delivery, subject, tables))
     if not selects:
         _make_empty(books, subject)
-        return Flat(subject, 0, frozenset(), None)
+        return Flat(subject, 0, frozenset(), None, books)
     joins, joined = _joins(subject, kinds)
     body = sql.SQL("select b.*{joined} from ({inner}) b{joins}").format(
         joined=joined, inner=sql.SQL(" union all ").join(select for select, _ in selects), joins=joins
@@ -127,7 +120,7 @@ def build(
     if rows and subject.visit:
         _remember_visits(books, subject)
     (data_class,) = books.execute(sql.SQL("select max(data_class) from {}").format(table_of(subject))).fetchone()
-    return Flat(subject, rows, brought, data_class)
+    return Flat(subject, rows, brought, data_class, books)
 
 
 def _gather_statistics(books: psycopg.Connection, subject: Subject) -> None:
@@ -158,7 +151,8 @@ def projection(delivery: Delivery, subject: Subject, tables: Tables) -> sql.Comp
 def _selects(delivery: Delivery, subject: Subject, tables: Tables) -> Iterator[tuple[sql.Composable, frozenset[str]]]:
     for rows in delivery.rows:
         if rows.table is None:
-            yield _of_documents(rows, subject, tables), _in_documents(subject)
+            if rows.places is None or subject.resource_type in rows.places:
+                yield _of_documents(rows, subject, tables), _in_documents(subject)
             continue
         mappings = [mapping for mapping in rows.table.maps if mapping.to == subject.entity]
         for number, mapping in enumerate(mappings):
@@ -193,12 +187,12 @@ def _of_documents(rows: Rows, subject: Subject, tables: Tables) -> sql.Composabl
     return sql.SQL(
         """select i.record_id, i.resource_id, i.person_token, i.data_class{values} from {rows} i
            left join lateral json_table(i.body, '$' columns ({paths})) j on true
-           where i.resource_type = {kind} and not i.is_deleted"""
+           where {condition}"""
     ).format(
         values=sql.SQL("").join(values),
         rows=rows.relation,
         paths=source.paths(),
-        kind=sql.Literal(subject.resource_type),
+        condition=rows.of_type(subject.resource_type),
     )
 
 

@@ -139,7 +139,7 @@ def look_at(books: psycopg.Connection, mart: Mart) -> Flat:
         sql.SQL("create or replace temporary view {} as {}").format(sql.Identifier(mart.subject.name), _select(mart))
     )
     (rows,) = books.execute(sql.SQL("select count(*) from {}").format(_place(mart.relation))).fetchone()
-    return Flat(mart.subject, rows, frozenset(mart.subject.columns), mart.data_class)
+    return Flat(mart.subject, rows, frozenset(mart.subject.columns), mart.data_class, books)
 
 
 def _select(mart: Mart) -> sql.Composable:

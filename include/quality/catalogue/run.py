@@ -9,12 +9,13 @@ from datetime import date
 import psycopg
 from psycopg import sql
 
-from include.quality.catalogue import concepts, custom, field_scan, flat, relations
+from include.quality.catalogue import concepts, contents, custom, field_scan, flat, relations
 from include.quality.catalogue.check_types import Instance
 from include.quality.catalogue.flat import Delivery, Flat
 from include.quality.catalogue.results import DELIVERY, FAILED, Result, error_of, judged_again, result
 from include.quality.catalogue.subjects import Subject, read_subjects, read_tables
 from include.quality.catalogue.thresholds import load_thresholds
+from include.quality.sessions import at_once
 
 # What a source of these kinds is for; of all others the standard's core is expected, or what the contract maps.
 _BRINGS = {"hl7v2": ("Patient",), "dicom": ("Patient", "ImagingStudy"), "clinical_notes": ("DocumentReference",)}
@@ -28,6 +29,17 @@ class Outcome:
     flats: list[Flat] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What every subject is checked with."""
+
+    delivery: Delivery
+    kinds: frozenset[str]
+    own: tuple[Instance, ...]
+    is_whole: bool
+    tell: Callable[[str], None]
+
+
 def run(
     books: psycopg.Connection,
     delivery: Delivery,
@@ -35,32 +47,53 @@ def run(
     name: str,
     is_whole: bool = True,
     tell: Callable[[str], None] = lambda text: None,
+    beside: psycopg.Connection | None = None,
 ) -> Outcome:
     """Check a delivery of the source ``name``. ``is_whole`` says that all the source has came, not what changed.
 
     Runs in the caller's transaction; what fails is rolled back to its own savepoint and told as an error. ``tell`` is given
-    one line a kind of record.
+    one line a kind of record. ``beside`` is another session, which takes a part of the work: what it makes are temporary tables.
     """
-    subjects, tables = read_subjects(), read_tables()
-    own, statements = custom.read_custom(custom.checks_folder())
-    flat.prepare(books, delivery)
-    kinds = flat.kinds_delivered(books)
+    subjects, (own, statements) = read_subjects(), custom.read_custom(custom.checks_folder())
+    statements = custom.of_stage(statements, DELIVERY)
+    delivery = contents.located(books, delivery)
+    night = _Night(delivery, contents.kinds_delivered(books, delivery), own, is_whole, tell)
+    if beside is None:
+        checked = _check(books, night, subjects)
+    else:
+        mine, others = contents.shared(subjects, delivery, custom.named_in(statements))
+        halves = at_once(lambda: _check(books, night, mine), lambda: _check(beside, night, others))
+        checked = halves[0] | halves[1]
     outcome = Outcome()
-    for subject in subjects:
-        instances = [*subject.instances, *(each for each in own if each.subject == subject.name)]
-        try:
-            with books.transaction():
-                built = flat.build(books, delivery, subject, tables, kinds)
-        except psycopg.Error as problem:
-            outcome.results += [result(each, None, None, error=error_of(problem)) for each in instances]
-            continue
-        _look_up_earlier(books, delivery, built)
-        outcome.flats.append(built)
-        outcome.results += _of_subject(books, delivery, built, instances, is_whole)
-        tell(f"{subject.resource_type}: {built.rows:,} rows, {len(instances)} checks")
-    outcome.results += custom.count(books, custom.of_stage(statements, DELIVERY))
+    for results, built in (checked[subject.name] for subject in subjects):
+        outcome.results += results
+        outcome.flats += [built] if built else []
+    outcome.results += custom.count(books, statements)
     outcome.results = [under_policy(each, name, delivery.night) for each in outcome.results]
     return outcome
+
+
+def _check(
+    books: psycopg.Connection, night: _Night, share: Sequence[Subject]
+) -> dict[str, tuple[list[Result], Flat | None]]:
+    """Results and flat tables of these subjects, by name; what they look up is made in the same session."""
+    contents.prepare(books, night.delivery, contents.kinds_referred_to(share) & night.kinds)
+    checked = {}
+    for subject in read_subjects():
+        if subject not in share and not subject.is_looked_up:
+            continue
+        instances = [*subject.instances, *(each for each in night.own if each.subject == subject.name)]
+        try:
+            with books.transaction():
+                built = flat.build(books, night.delivery, subject, read_tables(), night.kinds)
+        except psycopg.Error as problem:
+            checked[subject.name] = [result(each, None, None, error=error_of(problem)) for each in instances], None
+            continue
+        if subject in share:
+            _look_up_earlier(books, night.delivery, built)
+            checked[subject.name] = list(_of_subject(books, night.delivery, built, instances, night.is_whole)), built
+            night.tell(f"{subject.resource_type}: {built.rows:,} rows, {len(instances)} checks")
+    return {subject.name: checked[subject.name] for subject in share}
 
 
 def _of_subject(
@@ -128,8 +161,10 @@ def under_policy(found: Result, source: str, night: date) -> Result:
 
 def keep_failing_keys(books: psycopg.Connection, outcome: Outcome, delivery: Delivery) -> None:
     """Fill the session's ``failing_keys`` with keys of records that failed a check which failed; missing values have none."""
-    books.execute("drop table if exists pg_temp.failing_keys")
-    books.execute("create temporary table failing_keys (instance text, record_id uuid)")
+    sessions = list(dict.fromkeys([books, *(built.books for built in outcome.flats)]))
+    for each in sessions:
+        each.execute("drop table if exists pg_temp.failing_keys")
+        each.execute("create temporary table failing_keys (instance text, record_id uuid)")
     failed = {
         each.instance for each in outcome.results if each.status == FAILED and each.check.category != "completeness"
     }
@@ -140,4 +175,13 @@ def keep_failing_keys(books: psycopg.Connection, outcome: Outcome, delivery: Del
             for each in (*built.subject.instances, *own)
             if each.subject == built.subject.name and each.name in failed
         ]
-        field_scan.keep_keys(books, built, instances, delivery.latest)
+        field_scan.keep_keys(built.books, built, instances, delivery.latest)
+    for other in sessions[1:]:
+        with (
+            other.cursor() as out,
+            books.cursor() as into,
+            out.copy("copy pg_temp.failing_keys to stdout (format binary)") as reading,
+            into.copy("copy pg_temp.failing_keys from stdin (format binary)") as writing,
+        ):
+            for block in reading:
+                writing.write(block)

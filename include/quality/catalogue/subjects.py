@@ -8,11 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from include.quality.catalogue.check_types import FOLDER, CheckType, Instance, is_share, read_check_types, refuse
 from include.quality.reference_values import ReferenceValues
 from include.quality.suites import SUITES, Column, Suites, read_columns, read_suites
+from include.yaml_text import parse_yaml
 
 SUBJECTS = FOLDER / "subjects"
 _WORDS = {"owner", "resource_type", "entity", "columns", "checks", "concept", "visit", "core"}
@@ -41,6 +40,11 @@ class Subject:
     is_core: bool = True
 
     @property
+    def is_looked_up(self) -> bool:
+        """Whether other subjects' rows are joined with this one's: patients and visits."""
+        return self.resource_type == "Patient" or bool(self.visit)
+
+    @property
     def references(self) -> dict[str, str]:
         """Columns that refer to another record -> the kind of record they refer to."""
         return {each.column: each.arguments["to"] for each in self.instances if each.check.name == "isForeignKey"}
@@ -62,7 +66,7 @@ def read_subjects(folder: Path = SUBJECTS) -> tuple[Subject, ...]:
     problems: list[str] = []
     types, suites, tables = read_check_types(), read_suites(), read_tables()
     read = [
-        _subject(file.stem, yaml.safe_load(file.read_text()) or {}, types, suites, tables, problems)
+        _subject(file.stem, parse_yaml(file.read_text()) or {}, types, suites, tables, problems)
         for file in sorted(folder.glob("*.yml"))
     ]
     refuse(problems, "the catalogue's subjects")
@@ -74,8 +78,8 @@ def read_subjects(folder: Path = SUBJECTS) -> tuple[Subject, ...]:
 @lru_cache(maxsize=1)
 def read_tables() -> Tables:
     """The reviewed tables beside the subjects."""
-    sexes = yaml.safe_load((FOLDER / "sex_specific_codes.yml").read_text())["codes"]
-    terms = yaml.safe_load((FOLDER / "terminology.yml").read_text())
+    sexes = parse_yaml((FOLDER / "sex_specific_codes.yml").read_text())["codes"]
+    terms = parse_yaml((FOLDER / "terminology.yml").read_text())
     standard = {kind: tuple(systems) for kind, systems in terms["standard"].items()}
     return Tables(read_suites(SUITES).references, sexes, terms["systems"], standard)
 
