@@ -11,8 +11,9 @@ from include.intake.refusals import Refusals, refuse_erased
 from include.landing.catalogue import LandedObject
 from include.lifecycle.policy import load_retention
 from include.privacy.data_keys import Encrypt, PersonKeys
-from include.privacy.documents import DocumentSplitter, SplitGroup
-from include.privacy.tokens import Tokeniser
+from include.privacy.documents import DocumentSplitter
+from include.privacy.resource_plan import SplitGroup
+from include.privacy.tokens import RECORD_ID_BYTES, Tokeniser
 from include.sources.items import Notice, Reject
 from include.sources.registry import Source
 
@@ -65,36 +66,34 @@ class DocumentRows:
     ) -> bytes:
         groups, unreadable = self._splitter.split(piece.texts)
         expected = landed.file.resource_type if not piece.is_deleted else None
-        self._persons.ensure({person for group in groups for person in group.persons if person})
+        self._persons.ensure(set().union(*(group.persons for group in groups)) - {None})
         packed = []
-        place_of = word.encode()
+        write_place = b"%b %%d" % word.encode()
         for group in groups:
             if expected and group.resource_type != expected:
                 unreadable += group.indexes
                 continue
             group = self._without_erased(group, piece, landed, word, refusals)
-            contents = [piece.contents[index] for index in group.indexes]
+            contents = map(piece.contents.__getitem__, group.indexes)
             digests = list(map(self._digester(group.resource_type), contents))
-            sealed = seal_group(group, digests, self._encrypt_of)
+            record_ids = [digest[:RECORD_ID_BYTES] for digest in digests]
             counted["rows"] += len(digests)
             packed.append(
                 pack_group(
                     group,
+                    record_ids,
                     digests,
-                    sealed,
+                    seal_group(group, record_ids, self._persons, self._batch_encrypt),
                     data_class=self._class_of(group.resource_type),
                     is_deleted=piece.is_deleted,
                     object_no=object_no,
-                    places=[b"%b %d" % (place_of, piece.places[index]) for index in group.indexes],
+                    places=list(map(write_place.__mod__, map(piece.places.__getitem__, group.indexes))),
                     persons=self._packed_persons,
                 )
             )
         for index in unreadable:
             refusals.add(landed, word, judge(self._source, landed, piece.places[index], piece.contents[index]))
         return b"".join(packed)
-
-    def _encrypt_of(self, person: str | None) -> Encrypt:
-        return self._batch_encrypt if person is None else self._persons[person]
 
     def _digester(self, resource_type: str):
         if resource_type not in self._digesters:

@@ -25,7 +25,7 @@ from include.sources.items import BrokenContainerError, Document, Item, Notice, 
 from include.sources.registry import Source, reader_of
 from include.sources.resource_checks import judge_line
 
-PIECE_BYTES = 3 << 20
+PIECE_BYTES = 1 << 19  # what is made of one stays near the processor
 _PIECE_DOCUMENTS = 2_000
 _BUFFER_BYTES = 1 << 18
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import msgspec
 
 from include.privacy.classification import Classification
-from include.privacy.element_texts import Memory, decode_object, decode_value
-from include.privacy.resource_plan import ResourcePlan, SplitGroup, id_of, texts_of
+from include.privacy.element_texts import Memory, decode_object, decode_value, texts_of
+from include.privacy.resource_plan import ResourcePlan, SplitGroup, id_of
 from include.privacy.splitting import Splitters
 from include.privacy.tokens import Tokeniser
 from include.privacy.unread_numbers import UnreadableTextError, is_readable

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from struct import Struct
 
-UUID_BYTES = 16
+UUID_BYTES = RECORD_ID_BYTES = 16  # of a digest
 _BLOCK_BYTES = 64  # of SHA-256
 _UUID_PARTS = Struct("8s4s4s4s12s")
 _write_uuid = b"%b-%b-%b-%b-%b".__mod__

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import orjson
 
 # Over 1.8e308 a number has an exponent of three digits, or 210 digits before a smaller one. What begins with one letter is found
-# fastest. Where texts are joined by NUL, a number may end at one.
-_EXPONENTS = tuple(re.compile(letter + rb"(?=[+0-9][0-9]{2,}(?:[\s,\]}\0]|\Z))").search for letter in (b"e", b"E"))
+# fastest.
+_EXPONENTS = tuple(re.compile(letter + rb"(?=[+0-9][0-9]{2,}(?:[\s,\]}]|\Z))").search for letter in (b"e", b"E"))
 _LONGEST_SMALL = 200
 _STEP = 50
 _DIGITS_AT_EACH_STEP = re.compile(rb"[0-9]{4}").search  # of every 50th character, where 200 digits stand in a row
