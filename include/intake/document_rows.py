@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
+from include.intake.feeding import Ahead
 from include.intake.packing import HEADER, TRAILER, Persons, pack_group, seal_group
 from include.intake.reading import Opener, Piece, judge, place_word, read_pieces
 from include.intake.refusals import Refusals, refuse_erased
+from include.intake.repeats import Repeats
 from include.landing.catalogue import LandedObject
 from include.lifecycle.policy import load_retention
 from include.privacy.data_keys import Encrypt, PersonKeys
@@ -39,27 +42,49 @@ class DocumentRows:
         self._packed_persons = Persons()
         self._classes = load_retention()
         self._noticed: Counter[tuple] = Counter()
+        self.repeats = Repeats()
+        self._next: tuple[LandedObject, Ahead] | None = None
 
     @property
     def notices(self) -> list[Notice]:
         """What was noticed in all objects, added up: many small files say the same again and again."""
         return [Notice(code, count, names, table) for (code, table, names), count in self._noticed.items()]
 
-    def rows_of(self, landed: LandedObject, object_no: int, refusals: Refusals, counted: Counter) -> Iterator[bytes]:
+    def rows_of(
+        self,
+        landed: LandedObject,
+        object_no: int,
+        refusals: Refusals,
+        counted: Counter,
+        next_up: LandedObject | None = None,
+    ) -> Iterator[bytes]:
         """COPY data of an object's documents; refused ones go to ``refusals``. Counts ``rows`` as they are made.
 
-        Raises BrokenContainerError where the object cannot be read to its end.
+        Reads ahead, also in the object that is ``next_up``; to be closed where that one is not asked for. Raises
+        BrokenContainerError where the object cannot be read to its end.
         """
         word = place_word(self._source, landed)
         yield HEADER
-        for piece in read_pieces(self._opener, landed):
-            if isinstance(piece, Reject):
-                refusals.add(landed, word, piece)
-            elif isinstance(piece, Notice):
-                self._noticed[piece.code, piece.table, piece.names] += piece.count
-            else:
-                yield self._pack(piece, landed, object_no, word, refusals, counted)
+        with closing(self._read(landed)) as pieces:
+            self._next = (next_up, self._read(next_up)) if next_up else None
+            for piece in pieces:
+                if isinstance(piece, Reject):
+                    refusals.add(landed, word, piece)
+                elif isinstance(piece, Notice):
+                    self._noticed[piece.code, piece.table, piece.names] += piece.count
+                else:
+                    yield self._pack(piece, landed, object_no, word, refusals, counted)
         yield TRAILER
+
+    def close(self) -> None:
+        """Stop reading what was to come next."""
+        if self._next:
+            self._next[1].close()
+
+    def _read(self, landed: LandedObject) -> Ahead[Piece | Reject | Notice]:
+        if self._next and self._next[0] is landed:
+            return self._next[1]
+        return Ahead(read_pieces(self._opener, landed), "reading")
 
     def _pack(
         self, piece: Piece, landed: LandedObject, object_no: int, word: str, refusals: Refusals, counted: Counter
@@ -77,6 +102,7 @@ class DocumentRows:
             contents = map(piece.contents.__getitem__, group.indexes)
             digests = list(map(self._digester(group.resource_type), contents))
             record_ids = [digest[:RECORD_ID_BYTES] for digest in digests]
+            self.repeats.add(record_ids, group.tokens)
             counted["rows"] += len(digests)
             packed.append(
                 pack_group(
