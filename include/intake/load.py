@@ -187,7 +187,7 @@ def _copy_object(books: psycopg.Connection, statement: sql.Composed, made: Itera
                         raise piece.problem
                     return piece.rows
                 if piece:
-                    copy.write(piece)
+                    copy.write(memoryview(piece))  # psycopg cuts it, and need not copy what it cuts
     except BrokenContainerError:
         pass
     return 0

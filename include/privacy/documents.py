@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import compress
+from operator import not_
 
 import msgspec
 
 from include.privacy.classification import Classification
-from include.privacy.element_texts import Memory, decode_object, decode_value, texts_of
-from include.privacy.resource_plan import ResourcePlan, SplitGroup, id_of
+from include.privacy.element_texts import Memory, decode_object, decode_value
+from include.privacy.resource_plan import Columns, ResourcePlan, SplitGroup, columns_of, id_of
 from include.privacy.splitting import Splitters
 from include.privacy.tokens import Tokeniser
 from include.privacy.unread_numbers import UnreadableTextError, is_readable
@@ -49,42 +51,34 @@ class DocumentSplitter:
                 shapes[tuple(outer)].append(index)
         groups: list[SplitGroup] = []
         for shape, indexes in shapes.items():
-            groups += self._split_shape(shape, indexes, outers, unreadable)
+            if "resourceType" in shape and "id" in shape:
+                columns = columns_of(shape, [outers[index] for index in indexes])
+                for quoted_type in dict.fromkeys(columns["resourceType"]):
+                    groups += self._split_type(quoted_type, indexes, columns, unreadable)
+            else:
+                unreadable += indexes
         return groups, sorted(unreadable)
 
-    def _split_shape(self, shape: tuple, indexes: list[int], outers: list, unreadable: list[int]) -> list[SplitGroup]:
-        if "resourceType" not in shape or "id" not in shape:
-            unreadable += indexes
-            return []
-        quoted_types = texts_of([outers[index]["resourceType"] for index in indexes])
-        groups = []
-        for quoted_type in dict.fromkeys(quoted_types):
-            same = [index for index, each in zip(indexes, quoted_types, strict=True) if each == quoted_type]
-            groups += self._split_type(quoted_type, shape, same, outers, unreadable)
-        return groups
-
     def _split_type(
-        self, quoted_type: bytes, shape: tuple, indexes: list[int], outers: list, unreadable: list[int]
+        self, quoted_type: bytes, indexes: list[int], columns: Columns, unreadable: list[int]
     ) -> list[SplitGroup]:
         plan = self._plan(quoted_type)
-        raw_ids = texts_of([outers[index]["id"] for index in indexes])
-        if plan is None or not all(map(_PLAIN_ID, raw_ids)):
-            good = [index for index, raw_id in zip(indexes, raw_ids, strict=True) if plan and _is_id(raw_id)]
-            unreadable += sorted(set(indexes) - set(good))
-            indexes = good
-        try:
-            return self._split_good(plan, shape, indexes, outers)
-        except UnreadableTextError:
-            good = [index for index in indexes if all(map(is_readable, map(bytes, outers[index].values())))]
-            unreadable += sorted(set(indexes) - set(good))
-            return self._split_good(plan, shape, good, outers)
-
-    def _split_good(
-        self, plan: ResourcePlan | None, shape: tuple, indexes: list[int], outers: list
-    ) -> list[SplitGroup]:
+        is_same = list(map(quoted_type.__eq__, columns["resourceType"]))
+        if not all(is_same):
+            indexes, columns = _only(is_same, indexes, columns)
+        if plan is None or not all(map(_PLAIN_ID, columns["id"])):
+            is_good = [plan is not None and _is_id(raw_id) for raw_id in columns["id"]]
+            unreadable += compress(indexes, map(not_, is_good))
+            indexes, columns = _only(is_good, indexes, columns)
         if not indexes:
             return []
-        return [plan.split(shape, indexes, [outers[index] for index in indexes])]
+        try:
+            return [plan.split(indexes, columns)]
+        except UnreadableTextError:
+            is_good = [all(map(is_readable, texts)) for texts in zip(*columns.values(), strict=True)]
+            unreadable += compress(indexes, map(not_, is_good))
+            indexes, columns = _only(is_good, indexes, columns)
+            return [plan.split(indexes, columns)] if indexes else []
 
     def _plan(self, quoted_type: bytes) -> ResourcePlan | None:
         if quoted_type not in self._plans:
@@ -96,6 +90,10 @@ class DocumentSplitter:
                 rule, self._policy, self._splitters, self._memory, self._tokeniser, self._source
             )
         return self._plans[quoted_type]
+
+
+def _only(chosen: list[bool], indexes: list[int], columns: Columns) -> tuple[list[int], Columns]:
+    return list(compress(indexes, chosen)), {name: list(compress(texts, chosen)) for name, texts in columns.items()}
 
 
 def _decode(contents: Sequence[bytes]) -> tuple[list[dict | None], list[int]]:

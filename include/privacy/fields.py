@@ -37,13 +37,14 @@ Columns = tuple[Sequence[bytes], Sequence[bytes] | None, Sequence | None, Sequen
 class Field(dict):
     """Text of an element of the resource itself -> its clear and sealed parts with its name, what it tells, misfits."""
 
-    __slots__ = ("asked", "element", "extract", "kind", "missed", "name", "order")
+    __slots__ = ("asked", "element", "extract", "hides", "kind", "missed", "misfits", "name", "order")
 
     def __init__(self, name: str, element: Element, kind: str | None, order: int, extract: Callable | None) -> None:
         super().__init__()
         self.name = b",%b:" % encode_value(name)
         self.element, self.kind, self.order, self.extract = element, kind, order, extract
         self.asked = self.missed = 0
+        self.hides = self.misfits = False  # whether any text so far had a sealed part, or one that did not fit
         element.memory.elements.append(self)
 
     def __missing__(self, text: bytes) -> tuple[bytes, bytes, object, tuple[str, ...]]:
@@ -60,6 +61,8 @@ class Field(dict):
         told = self.extract(clear) if self.extract and clear is not None else None
         if clear is None and text[:1] == b"{":
             clear = b"{}"  # it was given, though nothing of it may be shown: the gate must not call it missing
+        self.hides = self.hides or sealed is not None
+        self.misfits = self.misfits or bool(misfits)
         return (
             b"" if clear is None else self.name + clear,
             b"" if sealed is None else self.name + sealed,
@@ -72,8 +75,15 @@ class Field(dict):
         self.asked += len(texts)
         # Where most texts come once, remembering them costs more than it saves.
         find = self.part if self.missed > _TRIED and self.missed > self.asked // 2 else self.__getitem__
-        kept, hidden, tells, unfit = zip(*map(find, texts), strict=True)
-        return kept, hidden if any(hidden) else None, tells, unfit if any(unfit) else None
+        parts = list(map(find, texts))
+        hidden = [part[1] for part in parts] if self.hides else None
+        unfit = [part[3] for part in parts] if self.misfits else None
+        return (
+            [part[0] for part in parts],
+            hidden if hidden and any(hidden) else None,
+            [part[2] for part in parts] if self.kind else None,
+            unfit if unfit and any(unfit) else None,
+        )
 
 
 class _MomentField(Field):
@@ -116,6 +126,7 @@ class _ReferenceField(Field):
             token = self.element.tokens[found[1]]
         except UnknownReferenceError:
             return super().part(text)
+        self.hides = True
         person = token[8:].decode() if self.kind and token.startswith(b"Patient/") else None
         return b'%b{"reference":"%b"}' % (self.name, token), self.name + text, person, ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +15,8 @@ from include.privacy.match_tokens import patient_match_tokens
 from include.privacy.splitting import Splitters
 from include.privacy.tokens import Tokeniser, uuid_texts
 from include.privacy.unread_numbers import may_hold_large_number, require_readable
+
+Columns = dict[str, list[bytes]]  # element name -> its text in each document
 
 
 class SplitGroup(NamedTuple):
@@ -63,26 +65,25 @@ class ResourcePlan:
             if name not in ("resourceType", "id")
         }
 
-    def split(self, shape: tuple, indexes: list[int], outers: list[dict]) -> SplitGroup:
-        """Split documents whose element names are ``shape``.
+    def split(self, indexes: Sequence[int], columns: Columns) -> SplitGroup:
+        """Split documents that have the same elements; ``indexes`` say which they are.
 
         Raises UnreadableTextError where one holds what no parser can read; nothing of that is remembered.
         """
-        number = len(outers)
-        columns = dict(zip(shape, zip(*[outer.values() for outer in outers], strict=True), strict=True))
-        columns.pop("resourceType")
-        raw_ids = texts_of(columns.pop("id"))
+        number, raw_ids = len(indexes), columns["id"]
         tokens = self._tokens(raw_ids)
         clear: list = [repeat(self._head, number), tokens, repeat(b'"', number)]
         sealed: list = [repeat(b'{"id":', number), raw_ids]
         told: dict[str, list] = {}
         misfits: list[tuple[str, ...]] = [()] * number
-        for name, column in columns.items():
+        for name, texts in columns.items():
+            if name in ("resourceType", "id"):
+                continue
             field = self._fields.get(name)
             if field is None:
-                sealed.append(_named_texts(name, column))
+                sealed.append(_sealed_whole(name, texts))
                 continue
-            kept, hidden, tells, unfit = field.split(texts_of(column))
+            kept, hidden, tells, unfit = field.split(texts)
             clear.append(kept)
             if hidden:
                 sealed.append(hidden)
@@ -101,13 +102,15 @@ class ResourcePlan:
             last_updated=updated,
             persons=list(map(bytes.decode, tokens)) if self._rule.is_the_person else _first(told.get(PERSON), number),
             events=_first(told.get(EVENT), number),
-            matches=[patient_match_tokens(self._tokeniser, outer, self._source) for outer in outers]
-            if self._rule.is_the_person
-            else [()] * number,
+            matches=self._matches(columns) if self._rule.is_the_person else [()] * number,
             misfits=misfits,
             bodies=list(map(b"".join, zip(*clear, strict=True))),
             sealed=list(map(b"".join, zip(*sealed, strict=True))),
         )
+
+    def _matches(self, columns: Columns) -> list[list[str]]:
+        persons = (dict(zip(columns, texts, strict=True)) for texts in zip(*columns.values(), strict=True))
+        return [patient_match_tokens(self._tokeniser, person, self._source) for person in persons]
 
     def _tokens(self, raw_ids: list[bytes]) -> list[bytes]:
         """The tokens of the documents' own ids; references to many of them have been met before."""
@@ -122,18 +125,22 @@ class ResourcePlan:
         return [next(new) if token is None else token[start:] for token in found]
 
 
+def columns_of(shape: Sequence[str], outers: Sequence[dict[str, msgspec.Raw]]) -> Columns:
+    """The texts of documents whose element names are ``shape``, element by element."""
+    texts = texts_of(list(chain.from_iterable(map(dict.values, outers))))
+    return {name: texts[at :: len(shape)] for at, name in enumerate(shape)}
+
+
 def id_of(text: bytes) -> str:
     """What the JSON text of an id says."""
     return decode_value(text) if b"\\" in text else text[1:-1].decode()
 
 
-def _named_texts(name: str, column: Sequence[msgspec.Raw]) -> list[bytes]:
+def _sealed_whole(name: str, texts: list[bytes]) -> list[bytes]:
     """The texts of an element that nobody parses, each with its name before it."""
-    named = b",%b:" % encode_value(name)
-    texts = texts_of(column)
     if may_hold_large_number(b" ".join(texts)):
         require_readable(texts)
-    return list(map(named.__add__, texts))
+    return list(map((b",%b:" % encode_value(name)).__add__, texts))
 
 
 def _first(columns: list[tuple[int, Sequence]] | None, number: int, nothing: object = None) -> Sequence:
