@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 
 from include.intake.feeding import Ahead
 from include.intake.packing import HEADER, TRAILER, Persons, pack_group, seal_group
@@ -82,8 +83,11 @@ class DocumentRows:
             self._next[1].close()
 
     def _read(self, landed: LandedObject) -> Ahead[Piece | Reject | Notice]:
-        if self._next and self._next[0] is landed:
-            return self._next[1]
+        begun, self._next = self._next, None
+        if begun and begun[0] is landed:
+            return begun[1]
+        if begun:
+            begun[1].close()
         return Ahead(read_pieces(self._opener, landed), "reading")
 
     def _pack(
@@ -119,7 +123,7 @@ class DocumentRows:
             )
         for index in unreadable:
             refusals.add(landed, word, judge(self._source, landed, piece.places[index], piece.contents[index]))
-        return b"".join(packed)
+        return b"".join(chain.from_iterable(packed))
 
     def _digester(self, resource_type: str):
         if resource_type not in self._digesters:

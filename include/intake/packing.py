@@ -111,8 +111,8 @@ def pack_group(
     object_no: int,
     places: Sequence[bytes],
     persons: Persons,
-) -> bytes:
-    """The group's rows in the order of ``batches.columns_of(None)``."""
+) -> Iterator[bytes]:
+    """The group's rows, field by field, in the order of ``batches.columns_of(None)``; joined they are COPY data."""
     number = len(digests)
     columns: list[bytes | Iterable[bytes]] = [
         _FIELDS + _UUID,
@@ -137,7 +137,7 @@ def pack_group(
         _sealed.of(sealed.encrypted),
         *sealed,
     ]
-    return b"".join(chain.from_iterable(zip(*_spread(columns, number), strict=True)))
+    return chain.from_iterable(zip(*_spread(columns, number), strict=True))
 
 
 def _spread(columns: list[bytes | Iterable[bytes]], number: int) -> Iterator[Iterable[bytes]]:
