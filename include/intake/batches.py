@@ -111,6 +111,14 @@ def create_table(books: psycopg.Connection, batch: Batch, table: Table | None) -
     books.execute(sql.SQL("grant select, delete on {} to checker").format(batch.table))
 
 
+def gather_statistics(books: psycopg.Connection, batch: Batch) -> None:
+    """Let what follows plan by what is in the batch's table. A tenth of the usual sample tells as much of ids, most of which
+    are there once."""
+    books.execute("set local default_statistics_target = 10")
+    books.execute(sql.SQL("analyze {} (record_id, resource_id, person_token)").format(batch.table))
+    books.execute("set local default_statistics_target to default")
+
+
 def drop_table(books: psycopg.Connection, name: str) -> None:
     """Drop an intake table, if it is there."""
     books.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("intake", name)))

@@ -1,7 +1,7 @@
 """Loading: what landed becomes rows of a batch, sealed on the way in, and every record is counted once.
 
-A batch is loaded in one transaction: table, rows, refusals and counts are there together or not at all. Python makes rows
-in a thread while Postgres takes in those before; an object whose container is broken is rolled back alone.
+A batch is loaded in one transaction: table, rows, refusals and counts are there together or not at all. One thread reads, one
+makes rows of what was read, and Postgres takes in those before; an object whose container is broken is rolled back alone.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
 
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,7 +24,7 @@ from psycopg import sql
 
 from include.intake import batches, replays, settling
 from include.intake.batches import Batch
-from include.intake.feeding import feed
+from include.intake.feeding import Ahead
 from include.intake.reading import Opener
 from include.intake.refusals import Refusals
 from include.landing.catalogue import waiting_objects
@@ -93,17 +95,18 @@ def open_tools(source: Source, settings: Settings) -> Iterator[Tools]:
 def load_batch(books: psycopg.Connection, batch: Batch, tools: Tools) -> Counter[str]:
     """Load one batch in one transaction and return its counts. Whatever was there of it before is replaced."""
     table = None if batch.shape == "documents" else tools.source.contract.table(batch.dataset)
-    refusals, rows = Refusals(), Counter()
+    refusals = Refusals()
     maker = make_rows_of(batch, table, tools)
     with books.transaction():
         batches.register(books, batch)
         batches.create_table(books, batch, table)
-        for number, landed in enumerate(batch.objects, 1):
-            rows[number] = _copy_object(books, batch, table, maker, number, landed, refusals)
-        books.execute(sql.SQL("analyze {} (record_id, resource_id, person_token)").format(batch.table))
+        rows = _copy_objects(books, batch, table, maker, refusals)
+        batches.gather_statistics(books, batch)
         known = _leave_asked(books, batch, refusals, rows) if replays.is_replay(batch) else Counter()
-        duplicate = known + settling.remove_duplicates(books, batch)
-        contradicting = settling.quarantine_contradictions(books, batch, table.updated_at if table else None)
+        duplicate = known + settling.remove_duplicates(books, batch, maker.repeats.of_records)
+        contradicting: Counter[int] = Counter()
+        if maker.repeats.of_resources:
+            contradicting = settling.quarantine_contradictions(books, batch, table.updated_at if table else None)
         refusals.store(books, batch.batch_id, batch.night, batch.source, batch.dataset)
         _record_drift(books, batch, maker.notices)
         _record_unmapped(books, batch, maker.notices)
@@ -137,21 +140,57 @@ def make_rows_of(batch: Batch, table: Table | None, tools: Tools):
     return DocumentRows(tools.source, tools.opener, tools.tokeniser, splitter, tools.persons, encrypt)
 
 
-def _copy_object(books, batch: Batch, table: Table | None, maker, number: int, landed, refusals: Refusals) -> int:
-    """Copy one object's rows in a savepoint; a broken container leaves nothing but its refusal. Returns rows copied."""
+def _copy_objects(
+    books: psycopg.Connection, batch: Batch, table: Table | None, maker, refusals: Refusals
+) -> Counter[int]:
+    """Copy the rows of all objects, while those to come are made. Returns rows copied, by object number."""
     columns = sql.SQL(", ").join(sql.Identifier(name) for name, _ in batches.columns_of(table))
     statement = sql.SQL("copy {} ({}) from stdin with (format {})").format(
         batch.table, columns, sql.SQL("binary" if table is None else "text")
     )
-    counted: Counter[str] = Counter()
-    refusals.begin_object()
+    rows: Counter[int] = Counter()
+    with closing(Ahead(_make_objects(batch, maker, refusals), "rows")) as made:
+        for number in range(1, len(batch.objects) + 1):
+            rows[number] = _copy_object(books, statement, made)
+    return rows
+
+
+class _End(NamedTuple):
+    """The end of an object's rows: how many there are, or why they must not stay."""
+
+    rows: int
+    problem: BrokenContainerError | None = None
+
+
+def _make_objects(batch: Batch, maker, refusals: Refusals) -> Iterator[bytes | _End]:
+    """COPY data of one object after the other, each with its end."""
+    with closing(maker):
+        for number, (landed, next_up) in enumerate(pairwise([*batch.objects, None]), 1):
+            counted: Counter[str] = Counter()
+            refusals.begin_object()
+            try:
+                yield from maker.rows_of(landed, number, refusals, counted, next_up)
+                end = _End(counted["rows"])
+            except BrokenContainerError as problem:
+                refusals.refuse_object(landed, problem)
+                end = _End(0, problem)
+            yield end
+
+
+def _copy_object(books: psycopg.Connection, statement: sql.Composed, made: Iterator[bytes | _End]) -> int:
+    """Copy one object's rows in a savepoint; a broken container leaves nothing but its refusal. Returns rows copied."""
     try:
         with books.transaction(), books.cursor() as cursor, cursor.copy(statement) as copy:
-            feed(maker.rows_of(landed, number, refusals, counted), copy.write)
-    except BrokenContainerError as problem:
-        refusals.refuse_object(landed, problem)
-        return 0
-    return counted["rows"]
+            for piece in made:
+                if isinstance(piece, _End):
+                    if piece.problem:
+                        raise piece.problem
+                    return piece.rows
+                if piece:
+                    copy.write(memoryview(piece))  # psycopg cuts it, and need not copy what it cuts
+    except BrokenContainerError:
+        pass
+    return 0
 
 
 def _close(

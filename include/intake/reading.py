@@ -19,13 +19,13 @@ from include.landing.encryption import Decrypted, open_name
 from include.landing.object_store import open_store, read_blocks
 from include.privacy.keyring import load_keyring
 from include.settings import Settings
-from include.sources.byte_stream import needs_a_look, read_line_blocks
+from include.sources.byte_stream import may_hold_nul, read_line_blocks
 from include.sources.byte_stream import read_blocks as unpack_blocks
 from include.sources.items import BrokenContainerError, Document, Item, Notice, Reject, refuse
 from include.sources.registry import Source, reader_of
 from include.sources.resource_checks import judge_line
 
-PIECE_BYTES = 3 << 20
+PIECE_BYTES = 1 << 19  # what is made of one stays near the processor
 _PIECE_DOCUMENTS = 2_000
 _BUFFER_BYTES = 1 << 18
 
@@ -140,13 +140,13 @@ def _join(waiting: list[tuple[Sequence[int], Sequence[bytes]]]) -> Piece:
 def _sort_out(
     places: Sequence[int], lines: Sequence, expected: str | None
 ) -> tuple[list[int], list[bytes], list[Reject], int]:
-    """Take out blank lines, lines over the limit and lines with a NUL or a number that the splitter would not notice."""
+    """Take out blank lines, lines over the limit and lines with a NUL that the splitter would not notice."""
     kept_places, kept, rejects, blank = [], [], [], 0
     for place, line in zip(places, lines, strict=True):
         if isinstance(line, bytes) and not line.strip():
             blank += 1
             continue
-        judged = judge_line(place, line, expected) if not isinstance(line, bytes) or needs_a_look(line) else None
+        judged = judge_line(place, line, expected) if not isinstance(line, bytes) or may_hold_nul(line) else None
         if isinstance(judged, Reject):
             rejects.append(judged)
         else:

@@ -12,14 +12,15 @@ from include.intake.batches import Batch
 _DUPLICATE_ID = "duplicate_id"
 
 
-def remove_duplicates(books: psycopg.Connection, batch: Batch) -> Counter[int]:
-    """Take out rows whose record_id came earlier in the batch or is known from an earlier one.
+def remove_duplicates(books: psycopg.Connection, batch: Batch, may_repeat: bool = True) -> Counter[int]:
+    """Take out rows whose record_id came earlier in the batch (if it ``may_repeat`` there) or is known from an earlier one.
 
     A known record_id means the same content was received before, in whichever tier it is now. Returns how many left, by
     object number.
     """
     has_repeats = sql.SQL("select exists (select from {} group by record_id having count(*) > 1)").format(batch.table)
-    again = _remove(books, batch, _AGAIN_IN_BATCH) if books.execute(has_repeats).fetchone()[0] else Counter()
+    is_repeating = may_repeat and books.execute(has_repeats).fetchone()[0]
+    again = _remove(books, batch, _AGAIN_IN_BATCH) if is_repeating else Counter()
     return again + remove_known(books, batch)
 
 

@@ -12,11 +12,12 @@ import orjson
 from include.identity.policy import load_policy
 from include.intake.reading import Opener, place_word, read_items
 from include.intake.refusals import Refusals, refuse_erased
+from include.intake.repeats import Repeats
 from include.landing.catalogue import LandedObject
 from include.privacy.data_keys import Encrypt, PersonKeys
 from include.privacy.keys import NONCE_BYTES
 from include.privacy.sealing import FORMAT
-from include.privacy.tokens import Tokeniser, as_uuid, distinct
+from include.privacy.tokens import RECORD_ID_BYTES, Tokeniser, as_uuid, distinct
 from include.privacy.trait_tokens import Traits, trait_tokens
 from include.sources.contracts import Column, Table
 from include.sources.items import Notice, Reject, Row
@@ -47,8 +48,19 @@ class TableRows:
         self._ids = {kind: _Ids(tokeniser, source.name, kind) for kind in kinds}
         self._strong = load_policy().strong_identifiers
         self.notices: list[Notice] = []
+        self.repeats = Repeats()
 
-    def rows_of(self, landed: LandedObject, object_no: int, refusals: Refusals, counted: Counter) -> Iterator[bytes]:
+    def close(self) -> None:
+        """Nothing is read ahead."""
+
+    def rows_of(
+        self,
+        landed: LandedObject,
+        object_no: int,
+        refusals: Refusals,
+        counted: Counter,
+        next_up: LandedObject | None = None,
+    ) -> Iterator[bytes]:
         """COPY data of an object's rows; refused ones go to ``refusals``. Raises BrokenContainerError."""
         word = place_word(self._source, landed)
         waiting: list[Row] = []
@@ -82,9 +94,11 @@ class TableRows:
             )
         )
         digests = [self._digest(row.content) for row in rows]
+        ids = [self._ids[self._key_kind()][row.key] for row in rows]
+        self.repeats.add([digest[:RECORD_ID_BYTES] for digest in digests], ids)
         fields = [
             [as_uuid(digest) for digest in digests],
-            [self._ids[self._key_kind()][row.key] for row in rows],
+            ids,
             self._deleted(columns, rows),
             repeat(self._table.data_class),
             [_NULL if person is None else person for person in persons],

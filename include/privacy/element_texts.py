@@ -9,7 +9,7 @@ them). Texts are valid JSON: the decoder that cut them out of the resource has c
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -23,18 +23,25 @@ LONGEST_REMEMBERED = 2_048  # bytes; longer texts seldom come twice
 _MOST_REMEMBERED = 32_768  # texts of one element
 _MEMORY_BYTES = 96 << 20
 _NO_MISFITS: tuple[str, ...] = ()
+_BETWEEN = b"\0"  # stands in no JSON text
 
 # The form in which most references come. Its text is known to be JSON, so nothing can hide between the quotes.
 _BEFORE, _AFTER = rb'\{"reference": ?"', rb'"(?:, ?"display": ?"[^"\\]*")?\}'
 _TARGET = rb"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}"
 plain_reference = re.compile(_BEFORE + b"(" + _TARGET + b")" + _AFTER).fullmatch
 _AROUND_TARGETS = re.compile(_BEFORE + b"(" + _TARGET + b")" + _AFTER + rb"(?:, ?)?")
-_MOMENT = re.compile(rb'"([0-9T:.Z+-]{4,35})"')
+_LONGEST_MOMENT = 37
 
 decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 decode_value = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
 encode_value = msgspec.json.Encoder().encode
+
+
+def texts_of(column: Collection[msgspec.Raw]) -> list[bytes]:
+    """Texts that the decoder cut out, joined and cut again: half the time of asking each for its bytes."""
+    texts = _BETWEEN.join(column).split(_BETWEEN) if column else []
+    return texts if len(texts) == len(column) else list(map(bytes, column))
 
 
 class Memory:
@@ -102,8 +109,8 @@ class ObjectElement(Element):
         try:
             if text[:1] == b"{":
                 return self._split_object(decode_object(text))
-            items = list(map(bytes, _decode_items(text)))
-            if all(item[:1] == b"{" for item in items):
+            items = texts_of(_decode_items(text))
+            if [item[:1] for item in items].count(b"{") == len(items):
                 # Item by item, because arrays seldom come twice and their items do.
                 return _join_items(list(map(self.__getitem__, items)))
             return super().split(text)
@@ -116,12 +123,12 @@ class ObjectElement(Element):
         misfits = _NO_MISFITS
         get = self.children.get
         names = self.names
-        for name, raw in parts.items():
+        for name, text in zip(parts, texts_of(parts.values()), strict=True):
             child = get(name)
             if child is None:
-                sealed.append(b"%b:%b" % (encode_value(name), bytes(raw)))
+                sealed.append(b"%b:%b" % (encode_value(name), text))
                 continue
-            kept, hidden, unfit = child[bytes(raw)]
+            kept, hidden, unfit = child[text]
             if kept is not None:
                 clear.append(names[name] + kept)
             if hidden is not None:
@@ -175,8 +182,8 @@ class _Moments(dict):
     """JSON text of a moment -> microseconds since 2000-01-01 UTC, or None. Resources repeat their times several times."""
 
     def __missing__(self, text: bytes) -> int | None:
-        found = _MOMENT.fullmatch(text)
-        moment = microseconds(found[1].decode()) if found else None
+        is_plain = text[:1] == b'"' and len(text) <= _LONGEST_MOMENT and text.isascii()
+        moment = microseconds(text[1:-1].decode()) if is_plain else None
         if len(self) >= _MOST_REMEMBERED:
             self.clear()
         self[text] = moment
@@ -205,6 +212,9 @@ def _children(path: str, rule: Mapping[str, Rule], policy, splitters: Splitters,
 
 
 def _join_items(items: list[Parts]) -> Parts:
+    if len(items) == 1:
+        kept, hidden, unfit = items[0]
+        return None if kept is None else b"[%b]" % kept, None if hidden is None else b"[%b]" % hidden, unfit
     misfits = sum((unfit for _, _, unfit in items if unfit), _NO_MISFITS)
     clear = [kept for kept, _, _ in items]
     sealed = [hidden for _, hidden, _ in items]

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from struct import Struct
 
-UUID_BYTES = 16
+UUID_BYTES = RECORD_ID_BYTES = 16  # of a digest
 _BLOCK_BYTES = 64  # of SHA-256
-_uuid_parts = Struct("8s4s4s4s12s").unpack
+_UUID_PARTS = Struct("8s4s4s4s12s")
+_write_uuid = b"%b-%b-%b-%b-%b".__mod__
 _NOT_NAME = re.compile(r"[^\w]|_", re.UNICODE)
 _ZIP5 = re.compile(r"\s*(\d{5})(?:-?\d{4})?\s*")
 
@@ -106,7 +107,13 @@ def as_uuid(digest: bytes) -> str:
 
 def uuid_text(digest: bytes) -> bytes:
     """The same as ASCII bytes."""
-    return b"%b-%b-%b-%b-%b" % _uuid_parts(hexlify(digest[:UUID_BYTES]))
+    return _write_uuid(_UUID_PARTS.unpack(hexlify(digest[:UUID_BYTES])))
+
+
+def uuid_texts(digests: Iterable[bytes]) -> list[bytes]:
+    """The same of many digests."""
+    together = hexlify(b"".join([digest[:UUID_BYTES] for digest in digests]))
+    return list(map(_write_uuid, _UUID_PARTS.iter_unpack(together)))
 
 
 def plain_name(name: str) -> str:

@@ -28,6 +28,7 @@ _CAPITALISED = re.compile(r"[A-Z][a-z]{2,}")
 _LIKE_A_NUMBER_OF_A_PERSON = re.compile(r"\d{7}|\d{3}-\d\d-\d{4}|\d{3}[-.]\d{3}[-.]\d{4}|\d{3}-\d{4}")
 _HL7_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/:-]{0,79}")
 _UNKNOWN_SYSTEM_CODE = re.compile(r"(?=.*\d)[A-Za-z0-9][A-Za-z0-9._+/-]{0,23}")
+_SECONDS, _MINUTES, _HOURS = ({f"{at:02}": at * unit for at in range(60)} for unit in (1, 60, 3_600))
 _DAY_ZERO = date(2000, 1, 1).toordinal()
 _FIRST_SECOND, _LAST_SECOND = (
     (day.toordinal() - _DAY_ZERO + after) * 86_400 for day, after in ((date.min, 0), (date.max, 1))
@@ -105,7 +106,7 @@ def microseconds(text: str) -> int | None:
     day = _first_day(day_text)
     if day is None:
         return None
-    seconds = day * 86_400 + int(hour) * 3_600 + int(minute) * 60 + int(second or 0)
+    seconds = day * 86_400 + _HOURS[hour] + _MINUTES[minute] + (_SECONDS[second] if second else 0)
     if zone:
         offset = int(zone[1:3]) * 3_600 + int(zone[4:]) * 60
         seconds -= offset if zone[0] == "+" else -offset

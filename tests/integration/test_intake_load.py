@@ -53,6 +53,7 @@ SILENT = {  # what the splitter does not parse, in elements that it keeps, seals
         ])),
     ],
     "lone_surrogate": [b'{"resourceType":"Patient","id":"p","x":"\\ud800"}', b'{"resourceType":"Patient","id":"p","name":[{"family":"\\udfff"}]}'],
+    "missing_resource_type": [b"{}"],
     "nul": [b'{"resourceType":"Patient","id":"p","x":{"y":"\\u0000"}}'],
     "nested_too_deep": [b'{"resourceType":"Patient","id":"p","x":' + b"[" * 2000 + b"]" * 2000 + b"}"],
     "malformed_json": [b'{"resourceType":"Patient","id":"p","x":[NaN]}', b'{"resourceType":"Patient","id":"p","x":01}', b'{"resourceType":"Patient","id":"p","x":"\t"}'],

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from include.privacy.classification import load_classification
-from include.privacy.documents import DocumentSplitter, SplitGroup
-from include.privacy.element_texts import Memory, decode_value, encode_value, make_element
+from include.privacy.documents import DocumentSplitter
+from include.privacy.element_texts import Memory, decode_value, encode_value, make_element, texts_of
+from include.privacy.resource_plan import SplitGroup
 from include.privacy.sealing import rebuild
 from include.privacy.splitting import NOTHING, Splitters
 from include.privacy.tokens import Tokeniser
@@ -324,7 +325,7 @@ def test_values_that_do_not_fit_are_named_by_their_element_and_never_quoted() ->
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"{", b"[]", b"null", b'{"resourceType":"Patient"}', b'{"id":"1"}', b'{"resourceType":"Klingon","id":"1"}', b'{"resourceType":1,"id":"1"}',
+        b"", b"{", b"{}", b"[]", b"null", b'{"resourceType":"Patient"}', b'{"id":"1"}', b'{"resourceType":"Klingon","id":"1"}', b'{"resourceType":1,"id":"1"}',
         b'{"resourceType":"Patient","id":1}', b'{"resourceType":"Patient","id":""}', b'{"resourceType":"Patient","id":"%b"}' % (b"x" * 256),
         b'{"resourceType":"Patient","id":"1\\n"}', b'{"resourceType":"Patient","id":"1\\u0007"}',
         b'{"resourceType":"Patient","id":"1","name":"\xff"}', b'{"resourceType":"Patient","id":"1","name":"\\ud800"}', b'{"resourceType":"Patient","id":"1","a":01}',
@@ -336,6 +337,36 @@ def test_what_is_no_resource_is_handed_back_and_does_not_disturb_the_others(cont
     groups, unreadable = DocumentSplitter(POLICY, TOKENISER, "north").split([good, content, good])
     assert unreadable == [1]
     assert [list(group.indexes) for group in groups] == [[0, 2]]
+
+
+LARGE = (
+    b"1e999",
+    b"-1E+400",
+    b"9" * 400,
+    b"[1e0309 ]",
+    b'{"deep":[{"x":7e400}]}',
+    b"7" * 290 + b"e50",
+    b'[{"a":1},{"a":1e309}]',
+)
+
+
+@pytest.mark.parametrize(
+    "element", ["notListed", "component", "valueQuantity", "status", "subject", "effectiveDateTime"]
+)
+def test_a_number_that_no_double_holds_is_handed_back_wherever_it_stands_and_however_often(element: str) -> None:
+    plain = b'{"resourceType":"Observation","id":"%d","status":"final","%b":%b}'
+    splitter = DocumentSplitter(POLICY, TOKENISER, "north")
+    good = b'[{"text":"1e999, 2e400 and ' + b"4" * 400 + b'"}]'
+    for _ in range(2):  # nothing of what cannot be read is remembered
+        contents = [plain % (at, element.encode(), value) for at, value in enumerate((good, *LARGE, good))]
+        groups, unreadable = splitter.split(contents)
+        assert unreadable == list(range(1, len(LARGE) + 1))
+        assert sorted(index for group in groups for index in group.indexes) == [0, len(LARGE) + 1]
+
+
+def test_texts_with_a_nul_between_them_are_told_apart_all_the_same() -> None:
+    raws = [msgspec.Raw(b"1"), msgspec.Raw(b'"a\0b"'), msgspec.Raw(b"[]")]
+    assert texts_of(raws) == [b"1", b'"a\0b"', b"[]"] and texts_of([]) == []
 
 
 def test_ids_with_escapes_have_the_token_of_what_they_say() -> None:
