@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import date
@@ -147,8 +148,9 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
 
 def expire_alerts(work: Work) -> int:
     """Remove alerts about critical results whose class's retention ended. Returns how many."""
-    days = work.retention.classes[ALERTS_CLASS].retention_days
-    return work.hot.execute("select critical.expire(%s, %s, %s)", [ALERTS_CLASS, days, work.night]).fetchone()[0]
+    rule = work.retention.rule(ALERTS_CLASS)
+    asked = [ALERTS_CLASS, rule.retention_days, json.dumps(dict(rule.sources)), work.night]
+    return work.hot.execute("select critical.expire(%s, %s, %s, %s)", asked).fetchone()[0]
 
 
 def _misplaced() -> int:

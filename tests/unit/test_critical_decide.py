@@ -104,12 +104,18 @@ def test_a_bound_of_below_and_above_is_itself_not_critical(value, expected):
     assert verdict(**quantity(Decimal(value))) == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [("6.0", "critical low"), ("6.01", "not_critical"), ("20", "critical high"), ("19.99", "not_critical")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("6.0", "critical low"), ("6.01", "not_critical"), ("20", "critical high"), ("19.99", "not_critical")],
+)
 def test_a_bound_of_at_most_and_at_least_is_itself_critical(value, expected):
     assert verdict(code="718-7", **quantity(Decimal(value), "g/dL")) == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [("60", "critical low"), ("60.1", "not_critical"), ("200", "critical high"), ("199.9", "not_critical")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("60", "critical low"), ("60.1", "not_critical"), ("200", "critical high"), ("199.9", "not_critical")],
+)
 def test_an_exact_multiple_of_a_unit_meets_the_same_limits(value, expected):
     assert verdict(code="718-7", **quantity(Decimal(value), "g/L")) == expected
 
@@ -132,7 +138,13 @@ def test_a_comparator_on_the_side_without_a_limit_is_judged():
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(6.3, 7, "critical high"), (6.0, 7, "unjudged"), (3, 6.2, "not_critical"), (1, 2.7, "critical low"), (2, None, "unjudged")],
+    [
+        (6.3, 7, "critical high"),
+        (6.0, 7, "unjudged"),
+        (3, 6.2, "not_critical"),
+        (1, 2.7, "critical low"),
+        (2, None, "unjudged"),
+    ],
 )
 def test_a_range_is_judged_by_both_its_ends(low, high, expected):
     ends = {"low": quantity(low)["valueQuantity"], "high": quantity(high)["valueQuantity"] if high else None}
@@ -150,7 +162,10 @@ def test_a_ratio_needs_no_unit_and_another_test_does():
 
 
 def test_the_unit_s_word_counts_where_its_code_is_not_ucum_s():
-    assert verdict(valueQuantity={"value": 7, "unit": "meq/L", "system": "http://lab.example", "code": "17"}) == "critical high"
+    assert (
+        verdict(valueQuantity={"value": 7, "unit": "meq/L", "system": "http://lab.example", "code": "17"})
+        == "critical high"
+    )
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ def test_everything_wrong_is_named_at_once(tmp_path):
 
 def test_a_policy_of_nothing_is_refused(tmp_path):
     assert "tests: there is none" in refused(tmp_path, lambda said: said.update(tests={}))
-    assert "steps are missing, so nobody would be told" in refused(tmp_path, lambda said: said["telling"].update(steps=[]))
+    assert "steps are missing, so nobody would be told" in refused(
+        tmp_path, lambda said: said["telling"].update(steps=[])
+    )
 
 
 def test_a_word_that_is_not_known_is_refused_wherever_it_stands(tmp_path):

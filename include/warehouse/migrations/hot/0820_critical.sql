@@ -171,28 +171,35 @@ end $$;
 
 -- Alerts whose class's retention ended, counted from the end of the year. A hold that may mean them keeps them, and so does a
 -- record of the same person, class and year that is still kept (a minor's): an alert ends with what it tells of.
-create function critical.expire(of_class text, retention_days integer, night date) returns bigint
+create function critical.expire(of_class text, retention_days integer, days_of_sources jsonb, night date) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     removed bigint;
 begin
     perform pg_advisory_xact_lock_shared(hashtext('lifecycle.hold'));
-    delete from critical.alert a
-    where make_date(extract(year from coalesce(a.observed_at, a.received_at))::int, 12, 31) + retention_days < night
-      and make_date(extract(year from a.received_at)::int, 12, 31) + retention_days < night
+    with dated as (
+        select a.alert_id, a.source, a.person_token, a.received_at,
+               case when a.observed_at between '1900-01-01' and a.received_at + interval '5 years' then a.observed_at
+                    else a.received_at end as event_at,
+               coalesce((days_of_sources ->> a.source)::integer, retention_days) as days
+        from critical.alert a
+    )
+    delete from critical.alert a using dated d
+    where d.alert_id = a.alert_id
+      and make_date(extract(year from greatest(d.event_at, d.received_at))::int, 12, 31) + d.days < night
       and not exists (
           select from lifecycle.record r
-          where r.person_token = a.person_token and r.data_class = of_class and r.tier not in ('destroyed', 'erased')
-            and r.event_year = extract(year from coalesce(a.observed_at, a.received_at))::int)
+          where r.person_token = d.person_token and r.data_class = of_class and r.tier not in ('destroyed', 'erased')
+            and r.event_year = extract(year from d.event_at)::int)
       and not exists (
           select from lifecycle.hold h
           where h.lifted_at is null
             and (h.person_token is null or exists (select from lifecycle.held_person p
-                                                   where p.hold_id = h.hold_id and p.person_token = a.person_token))
+                                                   where p.hold_id = h.hold_id and p.person_token = d.person_token))
             and (h.data_class is null or h.data_class = of_class)
-            and (h.source is null or h.source = a.source)
-            and (h.event_from is null or coalesce(a.observed_at, a.received_at)::date >= h.event_from)
-            and (h.event_to is null or coalesce(a.observed_at, a.received_at)::date <= h.event_to));
+            and (h.source is null or h.source = d.source)
+            and (h.event_from is null or d.event_at::date >= h.event_from)
+            and (h.event_to is null or d.event_at::date <= h.event_to));
     get diagnostics removed = row_count;
     delete from critical.judged j where j.day + retention_days < night;
     delete from critical.notice n where n.day + retention_days < night;
