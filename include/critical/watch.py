@@ -19,6 +19,7 @@ import psycopg
 from include.alerts.channels import Mail, Webhook
 from include.critical.findings import Judge, Judged, read_local_codes
 from include.critical.ledger import Ledger, Message, Written
+from include.critical.metrics import critical_metrics_file, write_critical_metrics
 from include.critical.outbox import escalate, steps_of, tell_due
 from include.critical.policy import CriticalPolicy, Step
 from include.errors import PlumblineError, lines_of_ours
@@ -31,6 +32,7 @@ from include.warehouse.connect import connect
 _log = logging.getLogger("plumbline.watch")
 LOOK_SECONDS = 0.5  # how often the inbox is looked at while nothing comes
 _SEEN_SECONDS = 5.0
+_METRICS_SECONDS = 15.0
 _AGAIN_SECONDS = 2.0
 _AT_ONCE, _BYTES_AT_ONCE = 200, 16 << 20
 
@@ -91,6 +93,7 @@ def _work(watch: Watch, hot: psycopg.Connection, stopping: threading.Event) -> N
             _log.info("watching %s", ", ".join(sorted(watch.sources)))
             while not stopping.is_set():
                 judging.say_alive()
+                judging.tell_metrics()
                 if not judging.judge_some():
                     escalate(hot, watch.steps, watch.policy.telling)
                     stopping.wait(LOOK_SECONDS)
@@ -125,7 +128,7 @@ class Judging:
         self._watch, self._hot = watch, hot
         self._judge = Judge(watch.policy, Tokeniser(watch.keyring.token_key), read_local_codes())
         self._ledger = Ledger(hot, books, watch.keyring, watch.policy, watch.steps[0].channel)
-        self._seen_at = -_SEEN_SECONDS
+        self._seen_at, self._told_at = -_SEEN_SECONDS, -_METRICS_SECONDS
         self.totals: Counter[str] = Counter()
 
     def say_alive(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -136,6 +139,16 @@ class Judging:
                 """insert into critical.watching default values
                    on conflict (only_row) do update set seen_at = clock_timestamp()"""
             )
+
+    def tell_metrics(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Write the metrics every some seconds. A folder that cannot be written is told, and stops no alert."""
+        if clock() - self._told_at < _METRICS_SECONDS:
+            return
+        self._told_at = clock()
+        try:
+            write_critical_metrics(self._hot, critical_metrics_file(self._watch.settings.home))
+        except OSError as problem:
+            _log.warning("metrics cannot be written (%s)", type(problem).__name__)
 
     def judge_some(self) -> int:
         """Judge what waits, at most some hundreds. Returns messages judged."""

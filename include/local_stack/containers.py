@@ -147,7 +147,14 @@ def watcher_environment() -> dict[str, str]:
     """The environment of the service that judges live messages: it knows the inbox, the keys and the channels."""
     of_all = service_environment()
     shared = ("PYTHONPATH", "PLUMBLINE_PG_HOST", "PLUMBLINE_PG_PORT", "PLUMBLINE_PG_SSLMODE", "PLUMBLINE_S3_ENDPOINT")
-    shared += ("PLUMBLINE_SECRETS_DIR", "PLUMBLINE_KEYRING_DIR", "PLUMBLINE_SOURCES", "PLUMBLINE_TIMEZONE", *_CHANNELS)
+    shared += (
+        "PLUMBLINE_SECRETS_DIR",
+        "PLUMBLINE_KEYRING_DIR",
+        "PLUMBLINE_SOURCES",
+        "PLUMBLINE_TIMEZONE",
+        "PLUMBLINE_HOME",
+        *_CHANNELS,
+    )
     return {name: of_all[name] for name in shared}
 
 

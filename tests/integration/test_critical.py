@@ -13,10 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from include.alerts.channels import Mail, Webhook
 from include.critical import __main__ as commands
 from include.critical import desk, watch
+from include.critical.metrics import METRICS, critical_metrics_file, write_critical_metrics
 from include.critical.policy import CriticalPolicy, Step, load_critical_policy
 from include.critical.watch import Watch, serve, stop_watching
 from include.landing.land import land_source
@@ -136,7 +138,7 @@ def watching(feed: Feed, receiver: Receiver) -> Iterator[Callable[..., None]]:
         assert not thread.is_alive()
 
 
-def until(found: Callable[[], object], seconds: float = 60) -> object:
+def until(found: Callable[[], object], seconds: float = 40) -> object:
     """What ``found`` gives once it gives something."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -304,8 +306,10 @@ def test_with_another_installation_s_keys_nothing_is_marked_as_judged(feed, rece
 
     put(feed, potassium())
     other = replace(watch_of(feed, Webhook(receiver.url)), keyring=create_keyring(tmp_path / "other"))
+    stopping = threading.Event()
+    threading.Timer(15, stopping.set).start()
     with pytest.raises(WatchError, match="none of 1 waiting messages opens"):
-        serve(other, threading.Event())
+        serve(other, stopping)
     assert not all_judged(feed)
 
 
@@ -392,6 +396,11 @@ def test_an_acknowledged_alert_goes_no_further(feed, watching, receiver, other_r
         str(rows(feed, "select alert_id from critical.alert")[0][0])[:8], by="Dr Who", settings=feed.settings
     )
     desk.acknowledge(opened, "7.31", by="Dr Who", settings=feed.settings)
+    # What an escalation that began before the acknowledgement would leave.
+    with connect("postgres", "hot", feed.settings) as hot:
+        hot.execute(
+            "insert into critical.delivery (alert_id, kind, step, channel) select alert_id, 'escalation', 9, 'webhook' from critical.alert"
+        )
     receiver.is_down = False
     time.sleep(1.5)
     assert receiver.told == []
@@ -476,6 +485,27 @@ def test_the_log_and_errors_name_no_value(feed, watching, receiver, caplog):
     told = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("plumbline"))
     assert "1 alerts made" in told and "try 1 failed: the webhook did not take the message (status 503)" in told
     assert not any(secret in told for secret in (*SECRETS, "furlong", "otassium"))
+
+
+def test_metrics_count_and_are_documented(feed, watching, receiver):
+    put(feed, potassium(), potassium("4.2", "K2", unit="furlong", number=2))
+    watching()
+    until(lambda: receiver.of_kind("alert"))
+    with connect("watcher", "hot", feed.settings, autocommit=True) as hot:
+        until(lambda: rows(feed, "select 1 from critical.alert where sent_at is not null"))
+        write_critical_metrics(hot, critical_metrics_file(feed.settings.home))
+    text = critical_metrics_file(feed.settings.home).read_text()
+    found = {
+        (each.name, *sorted(each.labels.items())): each.value
+        for family in text_string_to_metric_families(text)
+        for each in family.samples
+    }
+    assert found["plumbline_critical_alerts_open", ("state", "sent")] == 1
+    assert found["plumbline_critical_today", ("source", feed.name), ("what", "unjudged")] == 1
+    assert found["plumbline_critical_seconds", ("quantile", "0.5"), ("step", "received_to_sent")] > 0
+    for name, *labels in found:
+        assert tuple(sorted(METRICS[name][1])) == tuple(word for word, _ in labels)
+    assert not any(secret in text for secret in (*SECRETS, "furlong", "otassium"))
 
 
 def test_a_database_that_goes_away_is_waited_for(feed, watching, receiver):

@@ -132,6 +132,19 @@ def test_a_comparator_is_critical_where_all_that_it_allows_is_and_unjudged_where
     assert verdict(**quantity(value, comparator=comparator)) == expected
 
 
+@pytest.mark.parametrize(
+    ("comparator", "expected"),
+    [("<", "not_critical"), ("<=", "unjudged"), (">=", "critical high"), (">", "critical high")],
+)
+def test_a_comparator_at_a_bound_that_is_itself_critical(comparator, expected):
+    assert verdict(code="6301-6", **quantity(5, "{INR}", comparator)) == expected
+
+
+def test_a_newborn_s_limit_holds_where_no_age_is_known():
+    assert verdict(age=None, code="1975-2", **quantity(15, "mg/dL")) == "critical high"
+    assert verdict(age=None, code="718-7", **quantity(24, "g/dL")) == "critical high"
+
+
 def test_a_comparator_on_the_side_without_a_limit_is_judged():
     assert verdict(code="6301-6", **quantity(0.9, "{INR}", "<")) == "not_critical"
 
