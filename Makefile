@@ -190,7 +190,7 @@ api: $(STAMP) ## serve what is published as FHIR R4, with population-health and 
 	@$(PY) -m include.api serve --port "$(or $(PORT),8410)"
 
 .PHONY: api-key
-api-key: $(STAMP) ## a key for a client of the API, shown once: NAME="equity dashboard" AUDIENCE=reader|analyst
+api-key: $(STAMP) ## a key for a client of the API, shown once: NAME="equity dashboard" AUDIENCE=reader|analyst|clinician
 	@: $(call need,NAME,make api-key NAME="equity dashboard")
 	@$(PY) -m include.api key "$(NAME)" --audience "$(or $(AUDIENCE),reader)"
 

@@ -36,6 +36,10 @@ class AlertDeskError(PlumblineError):
     """An alert cannot be opened or answered as asked."""
 
 
+class AlertNotFoundError(AlertDeskError):
+    """No alert, or more than one, is meant by what was said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An alert with its result. ``result`` is an Observation and ``patient`` what tells who it is about, both FHIR."""
@@ -53,7 +57,7 @@ class Opened:
 
 
 def find_alert(hot: psycopg.Connection, said: str) -> UUID:
-    """The alert whose id is or begins with ``said``. Raises AlertDeskError where there is none, or several."""
+    """The alert whose id is or begins with ``said``. Raises AlertNotFoundError where there is none, or several."""
     told = said.strip().lower()
     rows = (
         hot.execute(
@@ -63,7 +67,7 @@ def find_alert(hot: psycopg.Connection, said: str) -> UUID:
         else []
     )
     if len(rows) != 1:
-        raise AlertDeskError(
+        raise AlertNotFoundError(
             found="several alerts whose id begins so" if rows else "no alert of this id",
             expected="the id of an alert, or its first eight characters or more",
             action="'make alerts' lists those that are open",
