@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -25,6 +24,7 @@ from include.api.outcomes import Refusal
 from include.api.questions import asked, bad
 from include.audit.chain import append
 from include.critical import desk, listing
+from include.critical.findings import exact_json
 from include.errors import PlumblineError
 from include.privacy.keyring import KeyringError
 from include.privacy.keys import DataKeyError
@@ -48,7 +48,15 @@ def add_alerts(app: FastAPI, service: Any) -> None:
         client = enter(request)
         asked(request, ())
         found = _told(lambda: _list(service, client))
-        rows = [{**each._asdict(), "age": round(each.age.total_seconds()), "tries": int(each.tries)} for each in found]
+        rows = [
+            {
+                **each._asdict(),
+                "alert_id": str(each.alert_id),
+                "age": round(each.age.total_seconds()),
+                "tries": int(each.tries),
+            }
+            for each in found
+        ]
         return _answer({"total": len(rows), "alerts": rows})
 
     @app.get("/alerts/{alert}")
@@ -154,9 +162,4 @@ def _refusal(status: int, code: str, problem: PlumblineError) -> Refusal:
 
 
 def _answer(told: Any) -> Response:
-    return Response(orjson.dumps(told, default=_exactly), media_type=_JSON)
-
-
-def _exactly(value: object) -> object:
-    """Numbers with the digits they came with."""
-    return orjson.Fragment(str(value).encode()) if isinstance(value, Decimal) else str(value)
+    return Response(exact_json(told), media_type=_JSON)

@@ -30,7 +30,7 @@ Counts = Counter[tuple[str, str, str]]  # what, rule, reason
 
 
 class Finding(NamedTuple):
-    """A result as judged. ``content`` is what gets sealed; it and ``person`` say who it is about."""
+    """A result as judged; what comes after ``series_key`` is that of a critical one. ``content`` gets sealed and says who it is about."""
 
     verdict: Verdict
     rank: int
@@ -89,33 +89,42 @@ class Judge:
         route = self._policy.telling.route(source.name, wards.pop() if len(wards) == 1 else None)
         for resource, is_deleted in mapped.resources:
             if resource["resourceType"] == "Observation":
-                observation = json.loads(orjson.dumps(resource), parse_float=Decimal)
-                patient = patients.get((observation.get("subject") or {}).get("reference", ""))
-                verdict = Verdict(VOID) if is_deleted else self._verdict(source, observation, patient, received_at)
-                judged.findings.append(self._finding(source, observation, patient, verdict, route))
-                _count(judged.counts, verdict)
+                patient = patients.get((resource.get("subject") or {}).get("reference", ""))
+                finding = self._finding(source, resource, is_deleted, patient, received_at, route)
+                judged.findings.append(finding)
+                _count(judged.counts, finding.verdict)
+
+    def _finding(
+        self,
+        source: Source,
+        resource: Mapping,
+        is_deleted: bool,
+        patient: Mapping | None,
+        received_at: datetime,
+        route: str,
+    ) -> Finding:
+        series = self._tokeniser.digest(f"critical|{source.name}|{resource['id']}".encode())
+        rank = rank_of(resource.get("status"))
+        verdict = Verdict(VOID) if is_deleted else self._verdict(source, resource, patient, received_at)
+        if verdict.kind in (CRITICAL, UNJUDGED):
+            # A mapped number whose digits no double holds is a fragment of JSON, which looks like none: it can make a result
+            # look unjudged and never normal, so only what looks critical or unjudged is read again as it will be stored.
+            resource = json.loads(orjson.dumps(resource), parse_float=Decimal)
+            verdict = self._verdict(source, resource, patient, received_at)
+        if verdict.kind != CRITICAL:
+            return Finding(verdict, rank, series, b"", None, route, None, b"")
+        said = {name: value for name, value in resource.items() if name.startswith("value") or name == "component"}
+        told = {name: patient[name] for name in _TOLD_OF_PATIENT if name in patient} if patient else {}
+        return Finding(
+            verdict, rank, series, self._tokeniser.digest(b"critical|" + series + exact_json(said)),
+            self._tokeniser.id_token(source.name, "Patient", patient["id"]) if patient else None,
+            route, moment_of(resource.get("effectiveDateTime")), exact_json({"result": resource, "patient": told}),
+        )  # fmt: skip
 
     def _verdict(self, source: Source, observation: Mapping, patient: Mapping | None, received_at: datetime) -> Verdict:
         age = age_at(patient and patient.get("birthDate"), observation.get("effectiveDateTime"), received_at)
         own = self._local_codes.get(source.name)
         return judge(observation, age, self._policy, {**self._of_all, **own} if own else self._of_all)
-
-    def _finding(
-        self, source: Source, observation: Mapping, patient: Mapping | None, verdict: Verdict, route: str
-    ) -> Finding:
-        series = self._tokeniser.digest(f"critical|{source.name}|{observation['id']}".encode())
-        said = _dump(
-            {name: value for name, value in observation.items() if name.startswith("value") or name == "component"}
-        )
-        person = self._tokeniser.id_token(source.name, "Patient", patient["id"]) if patient else None
-        content = b""
-        if verdict.kind == CRITICAL:
-            told = {name: patient[name] for name in _TOLD_OF_PATIENT if name in patient} if patient else {}
-            content = _dump({"result": dict(observation), "patient": told})
-        return Finding(
-            verdict, rank_of(observation.get("status")), series, self._tokeniser.digest(b"critical|" + series + said),
-            person, route, moment_of(observation.get("effectiveDateTime")), content,
-        )  # fmt: skip
 
 
 def _count(counts: Counts, verdict: Verdict) -> None:
@@ -128,8 +137,8 @@ def _count(counts: Counts, verdict: Verdict) -> None:
         counts["critical", verdict.rule, ""] += 1
 
 
-def _dump(value: Any) -> bytes:
-    """JSON with the digits that numbers came with."""
+def exact_json(value: Any) -> bytes:
+    """JSON with the digits that decimals came with."""
     return orjson.dumps(value, default=_as_sent, option=orjson.OPT_SORT_KEYS)
 
 
