@@ -69,6 +69,23 @@ up: $(STAMP) ## Airflow with its scheduler and UI on the embedded stack; runs th
 listen: $(STAMP) ## take HL7 v2 messages over MLLP for the sources that say 'listen: port': SOURCES=sources.yml
 	@$(PY) -m include.live
 
+.PHONY: watch
+watch: $(STAMP) ## tell of critical results in live messages within seconds (beside 'make listen'; needs a webhook or mail): SOURCES=sources.yml
+	@$(PY) -m include.critical watch
+
+.PHONY: alerts
+alerts: $(STAMP) ## open alerts with their age and escalations, what could not be judged, how long telling and answering take; no values
+	@$(PY) -m include.critical list
+
+.PHONY: alert
+alert: $(STAMP) ## open an alert, which the audit trail keeps: ID=first-8 BY=you; ACK=1 takes it on by reading it back; CLOSE=treated ends it
+	@: $(call need,ID BY,make alert ID=3f2a9b1c BY=you ACK=1)
+ifdef CLOSE
+	@$(PY) -m include.critical close "$(ID)" "$(CLOSE)" --by "$(BY)"
+else
+	@$(PY) -m include.critical show "$(ID)" --by "$(BY)" $(if $(ACK),--acknowledge)
+endif
+
 .PHONY: stop
 stop: $(STAMP) ## stop Airflow, Postgres and S3; data stays
 	@$(PY) -m include.terminal stop
@@ -173,7 +190,7 @@ api: $(STAMP) ## serve what is published as FHIR R4, with population-health and 
 	@$(PY) -m include.api serve --port "$(or $(PORT),8410)"
 
 .PHONY: api-key
-api-key: $(STAMP) ## a key for a client of the API, shown once: NAME="equity dashboard" AUDIENCE=reader|analyst
+api-key: $(STAMP) ## a key for a client of the API, shown once: NAME="equity dashboard" AUDIENCE=reader|analyst|clinician
 	@: $(call need,NAME,make api-key NAME="equity dashboard")
 	@$(PY) -m include.api key "$(NAME)" --audience "$(or $(AUDIENCE),reader)"
 

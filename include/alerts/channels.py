@@ -11,8 +11,8 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
+from typing import Protocol
 
-from include.alerts.message import Message
 from include.errors import PlumblineError, SettingsError
 from include.settings import Settings
 
@@ -21,6 +21,23 @@ _SECONDS = 15
 
 class AlertError(PlumblineError):
     """A message could not be handed over."""
+
+
+class Message(Protocol):
+    """What a channel can send. ``key`` is the same in every try, so that a receiver knows a repetition."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+    def as_json(self) -> dict[str, object]:
+        """The body for a webhook."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +51,8 @@ class Webhook:
         """POST the message; raises AlertError on anything but a 2xx, also where the address is none."""
         body = json.dumps(message.as_json()).encode()
         try:
-            request = urllib.request.Request(self.url, data=body, headers={"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
+            request = urllib.request.Request(self.url, data=body, headers=headers)
             with _OPENER.open(request, timeout=_SECONDS):
                 return
         except urllib.error.HTTPError as refusal:
@@ -90,6 +108,7 @@ class Mail:
     def _letter(self, message: Message) -> EmailMessage:
         letter = EmailMessage()
         letter["Subject"], letter["From"], letter["To"] = message.subject, self.sender, ", ".join(self.recipients)
+        letter["Message-ID"] = f"<{message.key}@plumbline>"
         letter.set_content(message.text)
         return letter
 
@@ -142,6 +161,7 @@ def _secret_if_there(settings: Settings, name: str) -> str | None:
 def _undelivered(where: str, why: str) -> AlertError:
     return AlertError(
         found=f"{where} did not take the message ({why})",
-        expected="the night's message to be delivered",
-        action="check the alert settings; the verdict itself is in the night's report and in governance.nights",
+        expected="the message to be delivered",
+        action="check the alert settings; what it tells is on the books: a night's verdict in governance.nights, a critical result "
+        "in 'make alerts'",
     )

@@ -31,6 +31,11 @@ class Message:
         return _FAILED_LATER if self.verdict == "red" and self.is_published else _MEANING[self.verdict]
 
     @property
+    def key(self) -> str:
+        """The same in every try of the same news."""
+        return f"night.{self.night}.{self.verdict}"
+
+    @property
     def subject(self) -> str:
         """One line, for a mail's subject."""
         return f"Plumbline {self.night}: {self.verdict}, {self.meaning.split(';')[0]}"

@@ -44,12 +44,13 @@ class Door:
             raise self._refuse("expired key", f"the key of {client.name}, which was good until {client.expires}")
         return client
 
-    def require(self, client: Client, audience: str) -> None:
-        """Refuse with 403 what another audience may see."""
-        if client.audience != audience:
-            self._count(f"not {audience}")
+    def require(self, client: Client, *audiences: str) -> None:
+        """Refuse with 403 what other audiences may see."""
+        if client.audience not in audiences:
+            said = " or ".join(audiences)
+            self._count(f"not {said}")
             raise Refusal(
-                403, "forbidden", found=f"{client.name} reads as {client.audience}", expected=f"a client of audience {audience}",
+                403, "forbidden", found=f"{client.name} reads as {client.audience}", expected=f"a client of audience {said}",
                 action="ask the privacy officer to change the client's audience in the file of clients",
             )  # fmt: skip
 

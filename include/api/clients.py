@@ -3,7 +3,7 @@
     clients:
       - name: equity dashboard
         owner: population health office
-        audience: reader              # or analyst
+        audience: reader              # or analyst, or clinician: alerts about critical results, and nothing else
         key_sha256: 9f86d081884c7d65...
         expires: 2027-06-30
 
@@ -27,7 +27,9 @@ from include.errors import PlumblineError
 from include.settings import Settings
 from include.sources.declared import Complaints, read_yaml
 
-ROLES = {"reader": "api", "analyst": "analyst"}  # audience -> role in warm
+# audience -> the role that its requests are read as: in warm, a clinician's in hot
+ROLES = {"reader": "api", "analyst": "analyst", "clinician": "clinician"}
+OF_THE_MARTS = ("reader", "analyst")
 _WORDS = {"name", "owner", "audience", "key_sha256", "expires"}
 
 

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 
 from include.api import capability, documents, fhir, questions, tables
 from include.api.access import Door
-from include.api.clients import Client
+from include.api.alerts import add_alerts
+from include.api.clients import OF_THE_MARTS, Client
 from include.api.outcomes import FHIR_JSON, Refusal, answer_of
 from include.api.questions import Asked
 from include.api.reading import night_of, published, version_of
@@ -51,8 +52,10 @@ class Service:
     base: str
 
     def client_of(self, request: Request) -> Client:
-        """Who asks. Raises Refusal."""
-        return self.door.client_of(request.headers.get("authorization"))
+        """Who asks for what is published. Raises Refusal."""
+        client = self.door.client_of(request.headers.get("authorization"))
+        self.door.require(client, *OF_THE_MARTS)
+        return client
 
     def answer(self, request: Request, relation: str, kind: str, make: Callable[[Any, str], Any]) -> Response:
         """What ``make`` tells of one published snapshot, or 304 where the client has this version of ``relation`` already."""
@@ -94,6 +97,7 @@ def create_app(settings: Settings, clients: Path, base: str) -> FastAPI:
     for name, table in tables.TABLES.items():
         _add_table(app, service, name, table)
     _add_findings(app, service)
+    add_alerts(app, service)
     return app
 
 
@@ -239,7 +243,11 @@ def _answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def not_served(request: Request, problem: HTTPException) -> Response:
-        known = "GET" if problem.status_code == 405 else "an address that /fhir/metadata lists"
+        known = (
+            "GET (POST to answer for an alert)"
+            if problem.status_code == 405
+            else "an address that /fhir/metadata lists"
+        )
         refusal = Refusal(
             problem.status_code, "not-supported", found=f"nothing that is served ({problem.status_code})", expected=known,
             action="read /fhir/metadata; tables are at /population-health/… and /equity/…",

@@ -237,6 +237,7 @@ def _out_of_databases(
     counts = remove_rows(work.settings, tokens, person_keys)
     with work.hot.transaction():
         counts["raw"] = work.hot.execute("select raw.erase_rows(%s)", [erasure_id]).fetchone()[0]
+        counts["alerts"] = work.hot.execute("select critical.erase_rows(%s)", [erasure_id]).fetchone()[0]
         tiers = work.hot.execute(
             """with was as (select record_id, tier from lifecycle.record where person_token = any(%(tokens)s)
                             and tier not in ('erased', 'destroyed') for update),

@@ -1,4 +1,5 @@
-"""The live feed's part of an erasure: messages about the person that wait for the night are emptied before they land.
+"""The live feed's part of an erasure: messages about the person that wait for the night, or landed and wait for the watcher of
+critical results, are emptied.
 
 What stays of such a message is the salted hash by which a repetition is known, for as long as of any other. A claim whose
 upload a kill left uncatalogued may lie in the store with the message in it: that object goes first, the night makes it anew.
@@ -26,7 +27,7 @@ _AT_ONCE = 500
 
 
 class Waiting(NamedTuple):
-    """A message that no object holds yet, opened."""
+    """A message whose bytes are still in the inbox, opened. ``claim`` is None where no killed upload can hold it."""
 
     live_no: int
     claim: int | None
@@ -34,10 +35,10 @@ class Waiting(NamedTuple):
 
 
 def sources_waiting(work: Work, sources: Collection[str]) -> set[str]:
-    """Those of some sources of which live messages wait for the night."""
+    """Those of some sources of which live messages wait for the night or for the watcher."""
     with connect("loader", settings=work.settings) as inbox:
         rows = inbox.execute(
-            "select distinct source from intake.live where source = any(%s) and landed_sha256 is null", [list(sources)]
+            "select distinct source from intake.live where source = any(%s) and sealed is not null", [list(sources)]
         )
         return {source for (source,) in rows}
 
@@ -56,7 +57,8 @@ def erase_waiting(work: Work, source: Source, wanted: Wanted, keyring: Keyring) 
             key = object_key(source.name, hashlib.sha256(content).hexdigest())
             store.remove_all_versions(work.s3, work.settings.bucket_landing, key)
         inbox.execute(
-            "update intake.live set sealed = null, landed_sha256 = %s, landed_night = %s where live_no = any(%s)",
+            """update intake.live set sealed = null, landed_sha256 = coalesce(landed_sha256, %s),
+                      landed_night = coalesce(landed_night, %s) where live_no = any(%s)""",
             [ERASED, work.night, [message.live_no for message in found]],
         )
     return len(found)
@@ -82,8 +84,8 @@ def _opened(inbox, source: str, keyring: Keyring) -> Iterator[list[Waiting]]:
     identity = [pyrage.x25519.Identity.from_str(keyring.landing_identity)]
     last = 0
     while rows := inbox.execute(
-        """select live_no, claim, sealed from intake.live
-           where source = %s and landed_sha256 is null and live_no > %s order by live_no limit %s""",
+        """select live_no, case when landed_sha256 is null then claim end, sealed from intake.live
+           where source = %s and sealed is not null and live_no > %s order by live_no limit %s""",
         [source, last, _AT_ONCE],
     ).fetchall():
         last = rows[-1][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import date
@@ -39,6 +40,7 @@ _DOERS: dict[str, Callable[[Work, Move], int]] = {
 _NOTHING = {"done": 0, "changed": 0, "waiting": 0, "failed": 0, "new_since_plan": 0, "records": 0, "bytes": 0}
 
 
+ALERTS_CLASS = "lab_results"  # an alert is kept like the results it tells of
 _UNGUARDED = {"legal_holds_changed": 0, "locks_extended": 0}
 
 
@@ -123,6 +125,7 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
     counts["objects_without_erased"] = where_the_store_answers(
         work, "erasure.again", lambda: erase_what_came_again(work), 0
     )
+    counts["alerts_expired"] = expire_alerts(work)
     counts["resumed"] = resume(work)
     plan = ledger.newest_plan(work.hot, work.night)
     if plan is None or plan.policy_sha256 != work.retention.sha256:
@@ -141,6 +144,13 @@ def apply_with(work: Work, *, turn_seconds: float = 30) -> dict[str, int]:
     planned = {line.unit for line in plan.lines}
     counts["new_since_plan"] = sum(move.happens and name not in planned for name, move in now.items())
     return counts
+
+
+def expire_alerts(work: Work) -> int:
+    """Remove alerts about critical results whose class's retention ended. Returns how many."""
+    rule = work.retention.rule(ALERTS_CLASS)
+    asked = [ALERTS_CLASS, rule.retention_days, json.dumps(dict(rule.sources)), work.night]
+    return work.hot.execute("select critical.expire(%s, %s, %s, %s)", asked).fetchone()[0]
 
 
 def _misplaced() -> int:

@@ -107,8 +107,10 @@ def _land_claim(
             delivered_at=newest,
         )
         catalogue.add_objects(hot, source.name, night, [new])
+        # Where critical results are watched, a message that nobody has judged yet keeps its bytes until somebody has.
         hot.execute(
-            """update intake.live set landed_sha256 = %s, landed_night = %s, sealed = null
+            """update intake.live set landed_sha256 = %s, landed_night = %s,
+                      sealed = case when judged_at is null and exists (select from critical.watching) then sealed end
                where source = %s and claim = %s and landed_sha256 is null""",
             [sha256, night, source.name, claim],
         )

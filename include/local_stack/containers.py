@@ -18,6 +18,7 @@ from include.local_stack.environment import (
     LISTENER,
     METRICS,
     MIGRATIONS,
+    WATCHER,
     WORKER,
     Place,
     airflow_environment,
@@ -56,6 +57,10 @@ _POSTGRES_INSIDE = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
 }
+_CHANNELS = (
+    "PLUMBLINE_ALERT_WEBHOOK",
+    *(f"PLUMBLINE_ALERT_SMTP_{name}" for name in ("HOST", "PORT", "SECURITY", "FROM", "TO", "USER")),
+)
 # What an installation chooses in .env; empty is as good as unset everywhere.
 _FROM_DOT_ENV = (
     "PLUMBLINE_TERMINOLOGY",
@@ -65,8 +70,7 @@ _FROM_DOT_ENV = (
     "PLUMBLINE_FIRST_NIGHT",
     "PLUMBLINE_NIGHT_HOURS",
     "PLUMBLINE_TASK_RETRIES",
-    "PLUMBLINE_ALERT_WEBHOOK",
-    *(f"PLUMBLINE_ALERT_SMTP_{name}" for name in ("HOST", "PORT", "SECURITY", "FROM", "TO", "USER")),
+    *_CHANNELS,
 )
 _LISTENER_FROM_DOT_ENV = tuple(
     f"PLUMBLINE_LISTEN_{name}"
@@ -97,6 +101,7 @@ def service_commands() -> dict[str, list[str]]:
         **{name: list(command) for name, command in COMPONENTS.items()},
         "worker": list(WORKER),
         "listen": list(LISTENER),
+        "watch": list(WATCHER),
         "metrics": list(METRICS),
         "api": list(API),
     }
@@ -136,6 +141,21 @@ def listener_environment() -> dict[str, str]:
     shared += ("PLUMBLINE_SECRETS_DIR", "PLUMBLINE_SOURCES", "PLUMBLINE_TIMEZONE")
     chosen = {name: f"${{{name}:-}}" for name in _LISTENER_FROM_DOT_ENV}
     return {**{name: of_all[name] for name in shared}, "PLUMBLINE_LISTEN_HOST": "0.0.0.0", **chosen}
+
+
+def watcher_environment() -> dict[str, str]:
+    """The environment of the service that judges live messages: it knows the inbox, the keys and the channels."""
+    of_all = service_environment()
+    shared = ("PYTHONPATH", "PLUMBLINE_PG_HOST", "PLUMBLINE_PG_PORT", "PLUMBLINE_PG_SSLMODE", "PLUMBLINE_S3_ENDPOINT")
+    shared += (
+        "PLUMBLINE_SECRETS_DIR",
+        "PLUMBLINE_KEYRING_DIR",
+        "PLUMBLINE_SOURCES",
+        "PLUMBLINE_TIMEZONE",
+        "PLUMBLINE_HOME",
+        *_CHANNELS,
+    )
+    return {name: of_all[name] for name in shared}
 
 
 def api_environment() -> dict[str, str]:

@@ -42,6 +42,7 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
 }
 WORKER = ("airflow", "celery", "worker")
 LISTENER = ("python", "-m", "include.live")
+WATCHER = ("python", "-m", "include.critical", "watch")
 METRICS = ("python", "-m", "include.quality", "metrics", "--address", "0.0.0.0", "--port", "9464")
 API = ("python", "-m", "include.api", "serve", "--address", "0.0.0.0", "--port", "8410", "--behind-proxy")
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

@@ -3,7 +3,7 @@
 
 Read from warm as ``reader``, who has no row-level table, so nothing here can be about one person. Labels are names of
 sources, data classes, dimensions, steps and closed lists of words: as many series as the configuration has entries.
-METRICS documents every one; alert_rules.yml has rules over them.
+METRICS documents every one; alert_rules.yml has rules over them. The watcher's are in include/critical/metrics.py.
 """
 
 from __future__ import annotations

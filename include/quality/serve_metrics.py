@@ -1,4 +1,5 @@
-"""The last night's metrics over HTTP: what stands in the text file, read anew at each scrape. No database, no secret.
+"""The last night's metrics over HTTP: what stands in the text file, read anew at each scrape. No database, no secret. Files beside
+it, such as the watcher's of critical results, are served as well.
 
 Without a file there are no metrics but ``plumbline_metrics_files``, so that a scrape tells "no night yet" from "not reached".
 """
@@ -38,10 +39,24 @@ class TextFile:
         yield from text_string_to_metric_families(text)
 
 
+@dataclass(frozen=True, slots=True)
+class OtherFiles:
+    """A collector of the text files beside the night's: those of programs that run all day."""
+
+    path: Path
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family of every other file."""
+        for file in sorted(self.path.parent.glob("*.prom")):
+            if file != self.path:
+                yield from text_string_to_metric_families(file.read_text())
+
+
 def start(address: str, port: int, path: Path):
     """Begin to serve; returns the server and its thread. Port 0 takes a free one. Raises MetricsServerError where that fails."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(TextFile(path))
+    registry.register(OtherFiles(path))
     try:
         return start_http_server(port, addr=address, registry=registry)
     except (OSError, OverflowError) as problem:

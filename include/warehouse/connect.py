@@ -24,6 +24,8 @@ ROLES = (
     "privacy_officer",
     "sealer",
     "listener",
+    "watcher",
+    "clinician",
     "backup",
     "researcher",
     "public_health",
@@ -38,6 +40,7 @@ OF_THE_NIGHT = (
     "lifecycle",
     "backup",
     "listener",
+    "watcher",
 )
 DATABASES = ("hot", "warm", "keys")
 

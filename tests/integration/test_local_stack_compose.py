@@ -20,6 +20,7 @@ from include.local_stack.containers import (
     make_compose_home,
     service_commands,
     service_environment,
+    watcher_environment,
 )
 from include.local_stack.environment import COMPONENTS
 from include.local_stack.home import StackError
@@ -125,6 +126,14 @@ def test_the_listener_holds_its_own_password_and_no_key(composed):
     assert "outside" in composed["services"]["postgres"]["networks"]
 
 
+def test_the_watcher_holds_the_keys_and_nothing_listens_in_it(composed):
+    watcher = composed["services"]["watch"]
+    assert watcher["environment"] == watcher_environment() and watcher["profiles"] == ["watch"]
+    roles = ["pg_watcher", "pg_clinician", "pg_sealer"]
+    assert watcher["secrets"] == [*roles, "alert_smtp_password", "alert_webhook"]
+    assert watcher["networks"] == ["outside"] and "ports" not in watcher
+
+
 def test_what_serves_the_api_holds_the_passwords_of_its_audiences_and_no_key(composed):
     api = composed["services"]["api"]
     assert api["environment"] == api_environment() and api["profiles"] == ["api"]
@@ -163,11 +172,11 @@ def test_what_runs_tasks_holds_the_password_of_every_role_that_a_step_connects_a
         assert needed <= set(composed["services"][name]["secrets"]), name
 
 
-def test_only_what_runs_tasks_holds_the_keys_and_the_passwords_of_the_steps(composed):
+def test_only_what_runs_tasks_or_judges_live_messages_holds_the_keys(composed):
     holding = {n for n, s in composed["services"].items() if "pg_sealer" in s.get("secrets", [])}
     keyring = {n for n, s in composed["services"].items() if any(":/run/keyring" in v for v in s.get("volumes", []))}
-    assert holding == {"scheduler", "worker", "migrate"}
-    assert keyring == {"scheduler", "worker"}
+    assert holding == {"scheduler", "worker", "migrate", "watch"}
+    assert keyring == {"scheduler", "worker", "watch"}
 
 
 def test_every_service_says_how_it_is(composed):

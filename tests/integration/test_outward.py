@@ -13,6 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from include.critical import metrics as critical_metrics
 from include.quality import lineage, metrics
 from include.quality.catalogue import assess
 from include.quality.gate import check_batch
@@ -71,11 +72,12 @@ def test_metrics_say_the_verdict_counts_checks_and_scores(night):
         assert all(re.fullmatch(r"[a-z0-9_]{1,40}", value) for _, value in labels)
 
 
-def test_alert_rules_have_prometheus_s_structure_and_are_over_metrics_and_labels_that_exist():
-    told = yaml.safe_load(metrics.ALERT_RULES.read_text())
+@pytest.mark.parametrize(("of", "least"), [(metrics, 8), (critical_metrics, 4)])
+def test_alert_rules_have_prometheus_s_structure_and_are_over_metrics_and_labels_that_exist(of, least):
+    told = yaml.safe_load(of.ALERT_RULES.read_text())
     assert set(told) == {"groups"}
     rules = [rule for group in told["groups"] for rule in group["rules"]]
-    assert all(set(group) == {"name", "rules"} for group in told["groups"]) and len(rules) >= 8
+    assert all(set(group) == {"name", "rules"} for group in told["groups"]) and len(rules) >= least
     assert len({rule["alert"] for rule in rules}) == len(rules)
     for rule in rules:
         assert (
@@ -86,8 +88,8 @@ def test_alert_rules_have_prometheus_s_structure_and_are_over_metrics_and_labels
         assert rule["labels"]["severity"] in ("page", "ticket")
         _is_an_expression(rule["expr"])
         named = set(re.findall(r"plumbline_[a-z_]+", rule["expr"]))
-        assert named and named <= set(metrics.METRICS), rule["alert"]
-        labels = set().union(*(metrics.METRICS[name][1] for name in named))
+        assert named and named <= set(of.METRICS), rule["alert"]
+        labels = set().union(*(of.METRICS[name][1] for name in named))
         selected = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", rule["expr"]))
         joined = {
             word.strip() for words in re.findall(r"\bon\s*\(([^)]*)\)", rule["expr"]) for word in words.split(",")

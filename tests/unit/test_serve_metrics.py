@@ -42,6 +42,12 @@ def test_what_is_served_is_the_text_of_the_file_read_anew(served):
         assert own.startswith("# HELP plumbline_metrics_files ")
 
 
+def test_files_beside_it_are_served_as_well(served):
+    file, scrape = served
+    write_to_textfile(str(file.with_name("critical.prom")), a_night("north", 1))
+    assert scrape().endswith("plumbline_metrics_files 0.0\n" + file.with_name("critical.prom").read_text())
+
+
 def test_before_the_first_night_a_scrape_says_so(served):
     _, scrape = served
     assert scrape().splitlines()[-1] == "plumbline_metrics_files 0.0"

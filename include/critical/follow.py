@@ -1,0 +1,67 @@
+"""What a further version of a result means for the alert that an earlier one made. Pure.
+
+A version overrules an earlier one where its status says that it may (decide.rank_of): a repetition of an old message, or a final
+result that contradicts a final one without being called corrected, changes no alert and is counted instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from include.critical.decide import CRITICAL, UNJUDGED, VOID
+from include.critical.findings import Finding
+
+_PRELIMINARY, _CHANGES = 1, 3
+
+
+@dataclass(slots=True)
+class Known:
+    """The newest alert of a series, as far as versions of its result matter."""
+
+    alert_id: UUID
+    content_key: bytes
+    nth: int
+    rank: int
+    is_withdrawn: bool
+
+
+class Step(NamedTuple):
+    """What to do: ``alert``, its number among equal ones; ``withdraw`` the one before and why; ``seen``: keep the higher rank; ``counted`` as."""
+
+    alert_nth: int | None = None
+    withdraw_because: str | None = None
+    is_seen: bool = False
+    counted: str | None = None
+
+
+def follow(known: Known | None, finding: Finding) -> Step:
+    """The step from a series' newest alert, if it has one, to what is known now."""
+    kind = finding.verdict.kind
+    if known is None:
+        return Step(alert_nth=1) if kind == CRITICAL else Step()
+    if kind == UNJUDGED:
+        return Step()
+    if finding.rank < known.rank:
+        return Step(counted="late")
+    if kind == CRITICAL:
+        return _still_critical(known, finding)
+    if known.is_withdrawn:
+        return Step(is_seen=True)
+    if not _may_overrule(known, finding):
+        return Step(counted="contradicted")
+    return Step(withdraw_because="cancelled" if kind == VOID else "corrected", is_seen=True)
+
+
+def _still_critical(known: Known, finding: Finding) -> Step:
+    is_same = finding.content_key == known.content_key
+    if is_same and not known.is_withdrawn:
+        return Step(is_seen=True, counted="repeated")
+    if known.is_withdrawn:
+        return Step(alert_nth=known.nth + 1 if is_same else 1)
+    return Step(alert_nth=1, withdraw_because="replaced" if _may_overrule(known, finding) else None)
+
+
+def _may_overrule(known: Known, finding: Finding) -> bool:
+    return finding.rank > known.rank or finding.rank in (_PRELIMINARY, _CHANGES)
