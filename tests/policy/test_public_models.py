@@ -127,7 +127,8 @@ def test_nothing_of_the_environment_but_the_night_reaches_compiled_sql():
     files = [file for folder in ("models", "macros", "tests") for file in (PROJECT / folder).rglob("*.sql")]
     assert files
     read = [found for file in files for found in re.findall(r"env_var\([^)]*\)?", file.read_text())]
-    assert read == ["env_var('PLUMBLINE_NIGHT', '1900-01-01')"]  # the night is nobody's secret, and all that comes from there
+    # The night is nobody's secret, and all that comes from there.
+    assert read == ["env_var('PLUMBLINE_NIGHT', '1900-01-01')"]
 
 
 def test_both_shapes_of_staging_have_the_same_columns_in_the_same_order():
