@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     with bench_settings(NIGHT) as settings, connect("checker", "hot", settings) as books:
         source = find_source(load_sources(settings.sources_file), SOURCE)
         received = load_folder(books, source, lambda text: None)
-        delivery = Delivery(tuple(received.rows), NIGHT)
+        delivery = contents.located(books, Delivery(tuple(received.rows), NIGHT))
         print(f"{source.name}: {sum(received.loaded.values()):,} records")
         scans, checks, counted = [], [], 0
         for number in range(1, options.times + 1):
