@@ -17,7 +17,7 @@ import psycopg
 from include.audit.chain import append
 from include.critical.decide import CRITICAL
 from include.critical.findings import Finding, Judged, alert_id
-from include.critical.follow import Known, Step, follow
+from include.critical.follow import Consequence, Known, follow
 from include.critical.policy import CriticalPolicy
 from include.privacy import keys
 from include.privacy.keyring import Keyring
@@ -81,12 +81,17 @@ class Ledger:
 
     def _known(self, series: Iterable[bytes]) -> dict[bytes, Known]:
         rows = self._hot.execute(
-            """select distinct on (series_key) series_key, alert_id, content_key, nth, result_rank, state = 'withdrawn'
-               from critical.alert where series_key = any(%b) order by series_key, alerted_at desc""",
+            """select series_key, alert_id, content_key, nth, result_rank, state = 'withdrawn'
+               from critical.alert where series_key = any(%b) order by alerted_at""",
             [list(dict.fromkeys(series))],
             binary=True,
         ).fetchall()
-        return {bytes(row[0]): Known(row[1], bytes(row[2]), *row[3:]) for row in rows}
+        found: dict[bytes, Known] = {}
+        for series_key, number, content_key, nth, rank, is_withdrawn in rows:
+            times = found[series_key].times if series_key in found else {}
+            times[content_key] = max(nth, times.get(content_key, 0))
+            found[series_key] = Known(number, content_key, rank, is_withdrawn, times)
+        return found
 
     def _keys(self, messages: Sequence[Message]) -> keys.DataKeys:
         critical = [
@@ -117,41 +122,42 @@ class Ledger:
         self, message: Message, finding: Finding, known: dict[bytes, Known], sealing: keys.DataKeys, written: Written
     ) -> None:
         before = known.get(finding.series_key)
-        step = follow(before, finding)
+        so = follow(before, finding)
         day = message.received_at.date()
-        if step.alert_nth and _key_id(finding) in sealing.destroyed:
+        if so.alert_nth and _key_id(finding) in sealing.destroyed:
             written.counts[day, message.source, "erased_person", "", ""] += 1
             return
-        if step.counted:
-            written.counts[day, message.source, step.counted, "", ""] += 1
-        if step.is_seen:
+        if so.counted:
+            written.counts[day, message.source, so.counted, "", ""] += 1
+        if so.is_seen:
             before.rank = max(before.rank, finding.rank)
             self._hot.execute(
                 "update critical.alert set result_rank = %s where alert_id = %s", [before.rank, before.alert_id]
             )
-        if step.withdraw_because:
-            self._withdraw(before, step.withdraw_because)
+        if so.withdraw_because:
+            self._withdraw(before, so.withdraw_because)
             before.is_withdrawn = True
             written.withdrawn += 1
-        if step.alert_nth:
-            made = self._alert(message, finding, step, before, sealing.keys)
-            known[finding.series_key] = Known(made, finding.content_key, step.alert_nth, finding.rank, False)
+        if so.alert_nth:
+            made = self._alert(message, finding, so, before, sealing.keys)
+            times = {**(before.times if before else {}), finding.content_key: so.alert_nth}
+            known[finding.series_key] = Known(made, finding.content_key, finding.rank, False, times)
             written.alerts += 1
 
     def _alert(
-        self, message: Message, finding: Finding, step: Step, before: Known | None, sealing: Mapping[str, bytes]
+        self, message: Message, finding: Finding, so: Consequence, before: Known | None, sealing: Mapping[str, bytes]
     ) -> UUID:
-        number = alert_id(self._tokeniser, finding.content_key, step.alert_nth)
+        number = alert_id(self._tokeniser, finding.content_key, so.alert_nth)
         key_id = _key_id(finding) if _key_id(finding) in sealing else NOBODY
         self._hot.execute(
             """insert into critical.alert (alert_id, series_key, content_key, nth, source, person_token, live_no, rule, side,
                       policy_version, result_rank, route, observed_at, received_at, replaces, key_id, sealed)
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
             [
-                number, finding.series_key, finding.content_key, step.alert_nth, message.source, finding.person_token,
+                number, finding.series_key, finding.content_key, so.alert_nth, message.source, finding.person_token,
                 message.live_no, finding.verdict.rule, finding.verdict.side, self._policy.version, finding.rank,
                 finding.route, finding.observed_at, message.received_at,
-                before.alert_id if step.withdraw_because else None,
+                before.alert_id if so.withdraw_because else None,
                 key_id, seal(sealing[key_id], number, finding.content),
             ],
         )  # fmt: skip
