@@ -135,9 +135,8 @@ class Ledger:
                 "update critical.alert set result_rank = %s where alert_id = %s", [before.rank, before.alert_id]
             )
         if so.withdraw_because:
-            self._withdraw(before, so.withdraw_because)
+            written.withdrawn += self._withdraw(finding.series_key, so.withdraw_because)
             before.is_withdrawn = True
-            written.withdrawn += 1
         if so.alert_nth:
             made = self._alert(message, finding, so, before, sealing.keys)
             times = {**(before.times if before else {}), finding.content_key: so.alert_nth}
@@ -152,7 +151,7 @@ class Ledger:
         self._hot.execute(
             """insert into critical.alert (alert_id, series_key, content_key, nth, source, person_token, live_no, rule, side,
                       policy_version, result_rank, route, observed_at, received_at, replaces, key_id, sealed)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 number, finding.series_key, finding.content_key, so.alert_nth, message.source, finding.person_token,
                 message.live_no, finding.verdict.rule, finding.verdict.side, self._policy.version, finding.rank,
@@ -162,35 +161,39 @@ class Ledger:
             ],
         )  # fmt: skip
         self._hot.execute(
-            "insert into critical.delivery (alert_id, kind, channel) values (%s, 'alert', %s) on conflict do nothing",
+            "insert into critical.delivery (alert_id, kind, channel) values (%s, 'alert', %s)",
             [number, self._first_channel],
         )
         append(self._hot, "alert.made", str(number), {"source": message.source, "route": finding.route})
         return number
 
-    def _withdraw(self, known: Known, because: str) -> None:
-        """Withdraw an alert; who may have been told of it is told of that, unless the alert that replaces it says so."""
-        self._hot.execute(
+    def _withdraw(self, series_key: bytes, because: str) -> int:
+        """Withdraw what is open of a series; who may have been told is told that, unless the alert that replaces it says so.
+
+        Several are open where a final result contradicted a final one.
+        """
+        rows = self._hot.execute(
             """update critical.alert set state = 'withdrawn', withdrawn_at = clock_timestamp(), withdrawn_because = %s
-               where alert_id = %s""",
-            [because, known.alert_id],
-        )
-        # Taken from whoever is about to send them: after this no try begins, and an attempt counted before may have arrived.
-        self._hot.execute(
-            """update critical.delivery set dropped_at = clock_timestamp()
-               where alert_id = %s and kind in ('alert', 'escalation') and sent_at is null and dropped_at is null""",
-            [known.alert_id],
-        )
-        if because != "replaced":
+               where series_key = %s and state <> 'withdrawn' returning alert_id""",
+            [because, series_key],
+        ).fetchall()
+        for (number,) in rows:
+            # Taken from whoever is about to send them: after this no try begins, and an attempt counted before may have arrived.
             self._hot.execute(
-                """insert into critical.delivery (alert_id, kind, step, channel)
-                   select alert_id, 'correction', row_number() over (order by channel) - 1, channel from (
-                       select distinct alert_id, channel from critical.delivery
-                       where alert_id = %s and kind in ('alert', 'escalation') and attempts > 0) told
-                   on conflict do nothing""",
-                [known.alert_id],
+                """update critical.delivery set dropped_at = clock_timestamp()
+                   where alert_id = %s and kind in ('alert', 'escalation') and sent_at is null and dropped_at is null""",
+                [number],
             )
-        append(self._hot, "alert.withdrawn", str(known.alert_id), {"because": because})
+            if because != "replaced":
+                self._hot.execute(
+                    """insert into critical.delivery (alert_id, kind, step, channel)
+                       select alert_id, 'correction', row_number() over (order by channel) - 1, channel from (
+                           select distinct alert_id, channel from critical.delivery
+                           where alert_id = %s and kind in ('alert', 'escalation') and attempts > 0) told""",
+                    [number],
+                )
+            append(self._hot, "alert.withdrawn", str(number), {"because": because})
+        return len(rows)
 
     def _count(self, counts: Mapping[tuple[date, str, str, str, str], int]) -> None:
         rows = [(*key, number) for key, number in sorted(counts.items())]

@@ -243,6 +243,16 @@ def test_a_final_result_replaces_a_preliminary_one_and_contradicts_no_final_one(
     assert counts(feed)["contradicted"] == 1
 
 
+def test_a_correction_withdraws_every_alert_that_contradicting_final_results_made(feed, watching, receiver):
+    put(feed, potassium(), potassium("7.5", "K2"))
+    watching()
+    until(lambda: len(receiver.told) == 2)
+    assert [each[0] for each in alerts(feed)] == ["sent", "sent"]
+    put(feed, potassium("4.2", "K3", "C"))
+    until(lambda: len(receiver.of_kind("correction")) == 2)
+    assert {each[3] for each in alerts(feed)} == {"corrected"}
+
+
 def test_what_was_withdrawn_before_it_left_is_never_told(feed, watching, receiver):
     put(feed, potassium(), potassium("4.2", "K2", "C"))
     watching()
