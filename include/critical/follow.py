@@ -1,7 +1,8 @@
 """What a further version of a result means for the alert that an earlier one made. Pure.
 
 A version overrules an earlier one where its status says that it may (decide.rank_of): a repetition of an old message, or a final
-result that contradicts a final one without being called corrected, changes no alert and is counted instead.
+result that contradicts a final one without being called corrected, changes no alert and is counted instead. A critical value
+that nobody was told of is told in any case.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def follow(known: Known | None, finding: Finding) -> Consequence:
     if kind == UNJUDGED:
         return Consequence()
     if finding.rank < known.rank:
-        return Consequence(counted="late")
+        # What was never told is told, even where it comes too late to overrule: nobody may have seen it.
+        is_news = kind == CRITICAL and finding.content_key not in known.times
+        return Consequence(alert_nth=1 if is_news else None, counted="late")
     if kind == CRITICAL:
         return _still_critical(known, finding)
     if known.is_withdrawn:

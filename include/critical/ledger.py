@@ -140,7 +140,7 @@ class Ledger:
         if so.alert_nth:
             made = self._alert(message, finding, so, before, sealing.keys)
             times = {**(before.times if before else {}), finding.content_key: so.alert_nth}
-            known[finding.series_key] = Known(made, finding.content_key, finding.rank, False, times)
+            known[finding.series_key] = Known(made, finding.content_key, _rank(before, finding), False, times)
             written.alerts += 1
 
     def _alert(
@@ -154,7 +154,7 @@ class Ledger:
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
                 number, finding.series_key, finding.content_key, so.alert_nth, message.source, finding.person_token,
-                message.live_no, finding.verdict.rule, finding.verdict.side, self._policy.version, finding.rank,
+                message.live_no, finding.verdict.rule, finding.verdict.side, self._policy.version, _rank(before, finding),
                 finding.route, finding.observed_at, message.received_at,
                 before.alert_id if so.withdraw_because else None,
                 key_id, seal(sealing[key_id], number, finding.content),
@@ -209,6 +209,10 @@ class Ledger:
                    insert into critical.delivery (notice_id, kind, channel) select notice_id, 'notice', %s from told""",
                 [day, source, self._first_channel],
             )
+
+
+def _rank(before: Known | None, finding: Finding) -> int:
+    return max(before.rank, finding.rank) if before else finding.rank
 
 
 def _key_id(finding: Finding) -> str:
