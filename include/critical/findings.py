@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -25,7 +25,9 @@ from include.sources.hl7v2.people import Authorities
 from include.sources.registry import Source
 
 LOCAL_CODES = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds" / "local_code_map.csv"
-_TOLD_OF_PATIENT = ("name", "identifier", "birthDate", "gender")
+_TOLD_OF_PATIENT = ("name", "birthDate", "gender")
+# Social security, driver's licence, passport: HL7 table 0203, and the system by which FHIR knows the first.
+_NOT_TOLD = frozenset({"SS", "DL", "PPN", "http://hl7.org/fhir/sid/us-ssn"})
 Counts = Counter[tuple[str, str, str]]  # what, rule, reason
 
 
@@ -114,17 +116,28 @@ class Judge:
         if verdict.kind != CRITICAL:
             return Finding(verdict, rank, series, b"", None, route, None, b"")
         said = {name: value for name, value in resource.items() if name.startswith("value") or name == "component"}
-        told = {name: patient[name] for name in _TOLD_OF_PATIENT if name in patient} if patient else {}
         return Finding(
             verdict, rank, series, self._tokeniser.digest(b"critical|" + series + exact_json(said)),
             self._tokeniser.id_token(source.name, "Patient", patient["id"]) if patient else None,
-            route, moment_of(resource.get("effectiveDateTime")), exact_json({"result": resource, "patient": told}),
+            route, moment_of(resource.get("effectiveDateTime")), exact_json({"result": resource, "patient": _told_of(patient or {})}),
         )  # fmt: skip
 
     def _verdict(self, source: Source, observation: Mapping, patient: Mapping | None, received_at: datetime) -> Verdict:
         age = age_at(patient and patient.get("birthDate"), observation.get("effectiveDateTime"), received_at)
         own = self._local_codes.get(source.name)
         return judge(observation, age, self._policy, {**self._of_all, **own} if own else self._of_all)
+
+
+def _told_of(patient: Mapping[str, Any]) -> dict[str, Any]:
+    """What a clinician needs to know whose result it is: names, record numbers, birth date, sex. No number of an authority's."""
+    told = {name: patient[name] for name in _TOLD_OF_PATIENT if name in patient}
+    numbers = [each for each in patient.get("identifier", ()) if not _NOT_TOLD & set(_types_of(each))]
+    return {**told, "identifier": numbers} if numbers else told
+
+
+def _types_of(identifier: Mapping[str, Any]) -> Iterator[str]:
+    yield str(identifier.get("system"))
+    yield from (str(coding.get("code")) for coding in identifier.get("type", {}).get("coding", ()))
 
 
 def _count(counts: Counts, verdict: Verdict) -> None:

@@ -17,7 +17,7 @@ import psycopg
 from include.audit.chain import append
 from include.critical.decide import CRITICAL
 from include.critical.findings import Finding, Judged, alert_id
-from include.critical.follow import Known, Step, follow
+from include.critical.follow import Consequence, Known, follow
 from include.critical.policy import CriticalPolicy
 from include.privacy import keys
 from include.privacy.keyring import Keyring
@@ -81,12 +81,17 @@ class Ledger:
 
     def _known(self, series: Iterable[bytes]) -> dict[bytes, Known]:
         rows = self._hot.execute(
-            """select distinct on (series_key) series_key, alert_id, content_key, nth, result_rank, state = 'withdrawn'
-               from critical.alert where series_key = any(%b) order by series_key, alerted_at desc""",
+            """select series_key, alert_id, content_key, nth, result_rank, state = 'withdrawn'
+               from critical.alert where series_key = any(%b) order by alerted_at""",
             [list(dict.fromkeys(series))],
             binary=True,
         ).fetchall()
-        return {bytes(row[0]): Known(row[1], bytes(row[2]), *row[3:]) for row in rows}
+        found: dict[bytes, Known] = {}
+        for series_key, number, content_key, nth, rank, is_withdrawn in rows:
+            times = found[series_key].times if series_key in found else {}
+            times[content_key] = max(nth, times.get(content_key, 0))
+            found[series_key] = Known(number, content_key, rank, is_withdrawn, times)
+        return found
 
     def _keys(self, messages: Sequence[Message]) -> keys.DataKeys:
         critical = [
@@ -117,74 +122,78 @@ class Ledger:
         self, message: Message, finding: Finding, known: dict[bytes, Known], sealing: keys.DataKeys, written: Written
     ) -> None:
         before = known.get(finding.series_key)
-        step = follow(before, finding)
+        so = follow(before, finding)
         day = message.received_at.date()
-        if step.alert_nth and _key_id(finding) in sealing.destroyed:
+        if so.alert_nth and _key_id(finding) in sealing.destroyed:
             written.counts[day, message.source, "erased_person", "", ""] += 1
             return
-        if step.counted:
-            written.counts[day, message.source, step.counted, "", ""] += 1
-        if step.is_seen:
+        if so.counted:
+            written.counts[day, message.source, so.counted, "", ""] += 1
+        if so.is_seen:
             before.rank = max(before.rank, finding.rank)
             self._hot.execute(
                 "update critical.alert set result_rank = %s where alert_id = %s", [before.rank, before.alert_id]
             )
-        if step.withdraw_because:
-            self._withdraw(before, step.withdraw_because)
+        if so.withdraw_because:
+            written.withdrawn += self._withdraw(finding.series_key, so.withdraw_because)
             before.is_withdrawn = True
-            written.withdrawn += 1
-        if step.alert_nth:
-            made = self._alert(message, finding, step, before, sealing.keys)
-            known[finding.series_key] = Known(made, finding.content_key, step.alert_nth, finding.rank, False)
+        if so.alert_nth:
+            made = self._alert(message, finding, so, before, sealing.keys)
+            times = {**(before.times if before else {}), finding.content_key: so.alert_nth}
+            known[finding.series_key] = Known(made, finding.content_key, _rank(before, finding), False, times)
             written.alerts += 1
 
     def _alert(
-        self, message: Message, finding: Finding, step: Step, before: Known | None, sealing: Mapping[str, bytes]
+        self, message: Message, finding: Finding, so: Consequence, before: Known | None, sealing: Mapping[str, bytes]
     ) -> UUID:
-        number = alert_id(self._tokeniser, finding.content_key, step.alert_nth)
+        number = alert_id(self._tokeniser, finding.content_key, so.alert_nth)
         key_id = _key_id(finding) if _key_id(finding) in sealing else NOBODY
         self._hot.execute(
             """insert into critical.alert (alert_id, series_key, content_key, nth, source, person_token, live_no, rule, side,
                       policy_version, result_rank, route, observed_at, received_at, replaces, key_id, sealed)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing""",
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [
-                number, finding.series_key, finding.content_key, step.alert_nth, message.source, finding.person_token,
-                message.live_no, finding.verdict.rule, finding.verdict.side, self._policy.version, finding.rank,
+                number, finding.series_key, finding.content_key, so.alert_nth, message.source, finding.person_token,
+                message.live_no, finding.verdict.rule, finding.verdict.side, self._policy.version, _rank(before, finding),
                 finding.route, finding.observed_at, message.received_at,
-                before.alert_id if step.withdraw_because else None,
+                before.alert_id if so.withdraw_because else None,
                 key_id, seal(sealing[key_id], number, finding.content),
             ],
         )  # fmt: skip
         self._hot.execute(
-            "insert into critical.delivery (alert_id, kind, channel) values (%s, 'alert', %s) on conflict do nothing",
+            "insert into critical.delivery (alert_id, kind, channel) values (%s, 'alert', %s)",
             [number, self._first_channel],
         )
         append(self._hot, "alert.made", str(number), {"source": message.source, "route": finding.route})
         return number
 
-    def _withdraw(self, known: Known, because: str) -> None:
-        """Withdraw an alert; who may have been told of it is told of that, unless the alert that replaces it says so."""
-        self._hot.execute(
+    def _withdraw(self, series_key: bytes, because: str) -> int:
+        """Withdraw what is open of a series; who may have been told is told that, unless the alert that replaces it says so.
+
+        Several are open where a final result contradicted a final one.
+        """
+        rows = self._hot.execute(
             """update critical.alert set state = 'withdrawn', withdrawn_at = clock_timestamp(), withdrawn_because = %s
-               where alert_id = %s""",
-            [because, known.alert_id],
-        )
-        # Taken from whoever is about to send them: after this no try begins, and an attempt counted before may have arrived.
-        self._hot.execute(
-            """update critical.delivery set dropped_at = clock_timestamp()
-               where alert_id = %s and kind in ('alert', 'escalation') and sent_at is null and dropped_at is null""",
-            [known.alert_id],
-        )
-        if because != "replaced":
+               where series_key = %s and state <> 'withdrawn' returning alert_id""",
+            [because, series_key],
+        ).fetchall()
+        for (number,) in rows:
+            # Taken from whoever is about to send them: after this no try begins, and an attempt counted before may have arrived.
             self._hot.execute(
-                """insert into critical.delivery (alert_id, kind, step, channel)
-                   select alert_id, 'correction', row_number() over (order by channel) - 1, channel from (
-                       select distinct alert_id, channel from critical.delivery
-                       where alert_id = %s and kind in ('alert', 'escalation') and attempts > 0) told
-                   on conflict do nothing""",
-                [known.alert_id],
+                """update critical.delivery set dropped_at = clock_timestamp()
+                   where alert_id = %s and kind in ('alert', 'escalation') and sent_at is null and dropped_at is null""",
+                [number],
             )
-        append(self._hot, "alert.withdrawn", str(known.alert_id), {"because": because})
+            if because != "replaced":
+                self._hot.execute(
+                    """insert into critical.delivery (alert_id, kind, step, channel)
+                       select alert_id, 'correction', row_number() over (order by channel) - 1, channel from (
+                           select distinct alert_id, channel from critical.delivery
+                           where alert_id = %s and kind in ('alert', 'escalation') and attempts > 0) told""",
+                    [number],
+                )
+            append(self._hot, "alert.withdrawn", str(number), {"because": because})
+        return len(rows)
 
     def _count(self, counts: Mapping[tuple[date, str, str, str, str], int]) -> None:
         rows = [(*key, number) for key, number in sorted(counts.items())]
@@ -200,6 +209,10 @@ class Ledger:
                    insert into critical.delivery (notice_id, kind, channel) select notice_id, 'notice', %s from told""",
                 [day, source, self._first_channel],
             )
+
+
+def _rank(before: Known | None, finding: Finding) -> int:
+    return max(before.rank, finding.rank) if before else finding.rank
 
 
 def _key_id(finding: Finding) -> str:

@@ -71,6 +71,11 @@ def serve(watch: Watch, stopping: threading.Event) -> None:
         except psycopg.OperationalError as problem:
             _log.error("the database does not answer (%s); trying again", type(problem).__name__)
             stopping.wait(_AGAIN_SECONDS)
+        except (PlumblineError, psycopg.errors.InsufficientPrivilege):
+            raise
+        except Exception as problem:  # a mistake of ours must not end what others rely on
+            _log.error("judging stumbled (%s in %s); trying again", type(problem).__name__, lines_of_ours(problem))
+            stopping.wait(_AGAIN_SECONDS)
 
 
 def _is_alone(hot: psycopg.Connection) -> bool:
@@ -191,17 +196,42 @@ class Judging:
         )
 
     def _write(self, messages: Sequence[Message]) -> None:
-        """Write a batch; where the database refuses something in it, message by message, so that one cannot stop the others."""
+        """Write a batch; where that fails, message by message, so that one cannot stop the others.
+
+        A message is given up where the database refuses its data, or where it fails and others do not. Where all fail, the
+        fault is not theirs: they wait, and the error goes on to whoever can do something about it.
+        """
         try:
             self._note(self._ledger.write(messages))
-        except (psycopg.DataError, psycopg.IntegrityError) as problem:
-            if len(messages) > 1:
-                for message in messages:
-                    self._write([message])
-                return
-            _log.error("a message could not be written down (%s in %s)", type(problem).__name__, lines_of_ours(problem))
-            judged = _unreadable("it could not be written down")
-            self._note(self._ledger.write([replace(messages[0], judged=judged)]))
+            return
+        except (psycopg.OperationalError, PlumblineError):
+            raise
+        except Exception as problem:
+            failed = {message.live_no: problem for message in messages}
+        if len(messages) > 1:
+            failed = {message.live_no: problem for message in messages if (problem := self._try(message))}
+        theirs = {
+            at for at, problem in failed.items() if isinstance(problem, (psycopg.DataError, psycopg.IntegrityError))
+        }
+        if failed and len(failed) == len(messages) and not theirs:
+            raise next(iter(failed.values()))
+        for message in messages:
+            if message.live_no in (failed if len(failed) < len(messages) else theirs):
+                problem = failed[message.live_no]
+                _log.error(
+                    "a message could not be written down (%s in %s)", type(problem).__name__, lines_of_ours(problem)
+                )
+                self._note(self._ledger.write([replace(message, judged=_unreadable("it could not be written down"))]))
+
+    def _try(self, message: Message) -> Exception | None:
+        """Write one message; what went wrong with it, where that may be its own fault."""
+        try:
+            self._note(self._ledger.write([message]))
+        except (psycopg.OperationalError, PlumblineError):
+            raise
+        except Exception as problem:
+            return problem
+        return None
 
     def _note(self, written: Written) -> None:
         for (_, _, what, _, _), number in written.counts.items():

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -225,7 +226,10 @@ def test_a_corrected_result_withdraws_its_alert_and_says_so(feed, watching, rece
     until(lambda: len(receiver.told) == 4)
     assert [each[3] for each in alerts(feed)] == ["corrected", "replaced", None]
     assert "replaces an earlier alert" in receiver.told[3]["text"] and len(receiver.of_kind("correction")) == 1
-    put(feed, potassium("7.4", "K6", "X"))
+    put(feed, potassium("7.31", "K6", "C"))  # and back to what it first said
+    until(lambda: len(receiver.told) == 5)
+    assert [each[3] for each in alerts(feed)] == ["corrected", "replaced", "replaced", None]
+    put(feed, potassium("7.31", "K7", "X"))
     until(lambda: len(receiver.of_kind("correction")) == 2)
     assert alerts(feed)[-1] == ("withdrawn", "potassium", "high", "cancelled")
 
@@ -237,6 +241,16 @@ def test_a_final_result_replaces_a_preliminary_one_and_contradicts_no_final_one(
     until(lambda: all_judged(feed) and receiver.told)
     assert {(each[0] == "withdrawn", each[3]) for each in alerts(feed)} == {(True, "corrected"), (False, None)}
     assert counts(feed)["contradicted"] == 1
+
+
+def test_a_correction_withdraws_every_alert_that_contradicting_final_results_made(feed, watching, receiver):
+    put(feed, potassium(), potassium("7.5", "K2"))
+    watching()
+    until(lambda: len(receiver.told) == 2)
+    assert [each[0] for each in alerts(feed)] == ["sent", "sent"]
+    put(feed, potassium("4.2", "K3", "C"))
+    until(lambda: len(receiver.of_kind("correction")) == 2)
+    assert {each[3] for each in alerts(feed)} == {"corrected"}
 
 
 def test_what_was_withdrawn_before_it_left_is_never_told(feed, watching, receiver):
@@ -298,6 +312,32 @@ def test_a_message_that_the_database_refuses_stops_nobody_else_s_alert(feed, wat
     assert rows(feed, "select reason from critical.judged where what = 'unreadable'") == [
         ("it could not be written down",)
     ]
+
+
+def test_a_message_that_breaks_the_ledger_stops_nobody_else_s_alert_and_alone_it_waits(
+    feed, watching, receiver, monkeypatch, caplog
+):
+    from include.critical import ledger
+
+    real = ledger.seal
+
+    def breaking(key: bytes, record: UUID, plain: bytes) -> bytes:
+        if b"V2/" in plain or b'"P2"' in plain:
+            raise ZeroDivisionError("Quackenbush")
+        return real(key, record, plain)
+
+    monkeypatch.setattr(ledger, "seal", breaking)
+    put(feed, potassium(control="B1", number=2))
+    watching()
+    until(lambda: "judging stumbled (ZeroDivisionError" in caplog.text)
+    assert not all_judged(feed), "given up though it may not have been its own fault"
+    put(feed, potassium())
+    until(lambda: receiver.of_kind("alert"))
+    until(lambda: all_judged(feed))
+    assert rows(feed, "select reason from critical.judged where what = 'unreadable'") == [
+        ("it could not be written down",)
+    ]
+    assert len(alerts(feed)) == 1 and "Quackenbush" not in caplog.text
 
 
 def test_with_another_installation_s_keys_nothing_is_marked_as_judged(feed, receiver, tmp_path):

@@ -66,6 +66,8 @@ def test_what_is_sealed_has_the_digits_that_were_sent_and_who_it_is_about(source
     content = json.loads(found.content, parse_float=Decimal)
     assert str(content["result"]["valueQuantity"]["value"]) == "7.10"
     assert content["patient"]["name"][0]["family"] == "Quackenbush" and "address" not in content["patient"]
+    assert [each["value"] for each in content["patient"]["identifier"]] == ["P1"]
+    assert b"078-05-1120" not in found.content
     assert found.person_token and found.observed_at == datetime(2026, 11, 19, 12, 30, tzinfo=UTC)
 
 
