@@ -48,7 +48,8 @@ def main() -> None:
 
 
 def _measure(home: Path, settings) -> None:
-    source, news, lines = _prepare_input(home)
+    folder = REAL_INPUT if REAL_INPUT.is_dir() else _sample_export(home)
+    source, news, lines = _prepare_input(home, folder)
     imports = _time_imports()
     bare = min(_bare_copy(settings, lines) for _ in range(3))
     first = _time_night(home, source)
@@ -73,16 +74,15 @@ def _measure(home: Path, settings) -> None:
     print(
         f"peak memory of the process that did it all: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
     )
-    _print_cumulus()
+    _print_cumulus(folder, home, first.total)
 
 
 def _print_ratio(what: str, ratio: float, of: str, goal: str) -> None:
     print(f"{what:32} {ratio:6.2f} {of} (goal: {goal})")
 
 
-def _prepare_input(home: Path) -> tuple[Path, Path, list[bytes]]:
-    """A sources.yml without and one with 1% new patients, and all lines of the first."""
-    folder = REAL_INPUT if REAL_INPUT.is_dir() else _sample_export(home)
+def _prepare_input(home: Path, folder: Path) -> tuple[Path, Path, list[bytes]]:
+    """A sources.yml without and one with 1% new patients of the export in ``folder``, and all lines of the first."""
     news = home / "news"
     news.mkdir()
     _write_news(folder, news)
@@ -196,9 +196,25 @@ def _inside_dbt(home: Path, since: float) -> tuple[float, dict[str, float]]:
     return (max(ends) - min(starts)).total_seconds(), layers
 
 
-def _print_cumulus() -> None:
+def _print_cumulus(folder: Path, scratch: Path, ours: float) -> None:
+    """What SMART Cumulus ETL takes to make de-identified NDJSON of the same files: no database, gate, marts or measures."""
     tool = shutil.which("cumulus-etl")
     if tool is None:
         print(
             "cumulus-etl is not installed here: no figure beside ours (install it in an environment of its own, on the PATH)"
         )
+        return
+    version = subprocess.run([tool, "etl", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    began = time.perf_counter()
+    ended = subprocess.run(
+        [tool, "etl", str(folder), str(scratch / "cumulus"), str(scratch / "cumulus-phi"), "--output-format", "ndjson",
+         "--allow-missing-resources", "--export-group", "bench", "--export-timestamp", NIGHT.isoformat()],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    took = time.perf_counter() - began
+    if ended.returncode:
+        print(f"cumulus-etl ended with code {ended.returncode}: no figure beside ours")
+        return
+    print(
+        f"{version}, the same files to de-identified NDJSON: {took:.1f} s, {took / ours:.2f} of our whole first night"
+    )
