@@ -7,11 +7,13 @@
 } %}
 with
 
-facts as (
+-- By person first: counting distinct people of a group sorts all of it.
+told_by_person as (
 
     {% for kind, many in kinds.items() -%}
-    select '{{ kind }}' as kind, source, coalesce(system, '') as system, code, person_key
+    select '{{ kind }}' as kind, source, coalesce(system, '') as system, code, person_key, count(*) as records
     from {{ ref('int_' ~ many ~ '__current') }}
+    group by 1, 2, 3, 4, 5
     {{ 'union all' if not loop.last }}
     {% endfor %}
 
@@ -19,9 +21,9 @@ facts as (
 
 counted as (
 
-    select kind, source, system, code, count(*) as records, count(distinct person_key) as people
+    select kind, source, system, code, sum(records) as records, count(person_key) as people
 
-    from facts
+    from told_by_person
 
     group by kind, source, system, code
 
