@@ -86,6 +86,7 @@ def _show(given: argparse.Namespace, settings: Settings) -> int:
         if opened.state in ("new", "sent"):
             print(f"take it on by reading it back: make alert ID={str(opened.alert_id)[:8]} BY={given.by} ACK=1")
         return 0
+    desk.refuse_answered(opened)
     print("read the value back and press Enter: ", end="", flush=True)
     desk.acknowledge(opened, sys.stdin.readline(), by=given.by, settings=settings)
     print(

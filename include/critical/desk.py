@@ -105,6 +105,7 @@ def _unseal(settings: Settings, alert_id: UUID, key_id: str, sealed: bytes) -> d
 def acknowledge(opened: Opened, read_back: str, *, by: str, settings: Settings) -> None:
     """Take the responsibility for an alert that was opened. Raises AlertDeskError where the value read back is another, or somebody has."""
     _refuse_no_name(by)
+    refuse_answered(opened)
     with connect("clinician", "hot", settings, autocommit=True) as hot:
         if not is_read_back(opened.result, read_back):
             append(
@@ -122,12 +123,23 @@ def acknowledge(opened: Opened, read_back: str, *, by: str, settings: Settings) 
                 action="look at it again; the alert is not acknowledged and goes on being told",
             )
         if not hot.execute("select critical.acknowledge(%s, %s)", [opened.alert_id, by]).fetchone()[0]:
-            raise AlertDeskError(
-                found=f"the alert is {opened.state}"
-                + (f" by {opened.acknowledged_by}" if opened.acknowledged_by else " already"),
-                expected="an alert that nobody has acknowledged",
-                action="nothing is left to do, unless it is to be closed: CLOSE=treated",
-            )
+            raise _answered("the alert was answered meanwhile")
+
+
+def refuse_answered(opened: Opened) -> None:
+    """Raise AlertDeskError where somebody has acknowledged the alert, or nobody needs to any more."""
+    if opened.state not in ("new", "sent"):
+        raise _answered(
+            f"the alert is {opened.state}" + (f" by {opened.acknowledged_by}" if opened.acknowledged_by else "")
+        )
+
+
+def _answered(found: str) -> AlertDeskError:
+    return AlertDeskError(
+        found=found,
+        expected="an alert that nobody has acknowledged",
+        action="nothing is left to do, unless it is to be closed: CLOSE=treated",
+    )
 
 
 def close(said: str, outcome: str, *, by: str, settings: Settings) -> None:

@@ -114,11 +114,11 @@ def tell(hot: psycopg.Connection) -> Iterator[str]:
     for each in alerts:
         yield (
             f"  {str(each.alert_id)[:8]}  {each.state:<12} {shown(each.age)} old  {each.source} for {each.route}"
-            f"  {each.escalations} escalation(s), {each.tries} tries"
+            f"  {each.escalations} escalation(s), {each.tries} message(s) tried"
         )
     for times in read_times(hot):
         if times.alerts:
-            yield f"{times.what}: median {times.median:.1f} s, 95th percentile {times.p95:.1f} s ({times.alerts} alerts, {DAYS} days)"
+            yield f"{times.what}: median {times.median:.1f} s, 95th percentile {times.p95:.1f} s ({times.alerts} alert(s), {DAYS} days)"
     if alerts:
         yield "open one: make alert ID=… BY=you; ACK=1 reads it back and takes it on; CLOSE=treated ends it"
 
