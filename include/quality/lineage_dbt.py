@@ -28,14 +28,25 @@ def runs_of_dbt(target: Path, build: Span, rows: Mapping[str, int]) -> Iterator[
     for name, node in sorted(nodes.items()):
         if node.get("resource_type") != "model" or name not in results:
             continue
-        parents = [nodes[each] for each in node["depends_on"]["nodes"] if each in nodes]
         yield Run(
             f"dbt.{node['name']}", _span([results[name]], build), _STATES.get(results[name]["status"], "FAIL"),
-            [input_of(_relation(parent)) for parent in parents], [output_of(_relation(node), rows=rows.get(_relation(node)))],
+            [input_of(_relation(parent)) for parent in _read_by(node, nodes)], [output_of(_relation(node), rows=rows.get(_relation(node)))],
         )  # fmt: skip
         own = [test for test in tests if name in test["depends_on"]["nodes"]]
         if own:
             yield _tests_of(node, own, [results[test["unique_id"]] for test in own], build, rows)
+
+
+def _read_by(node: Mapping, nodes: Mapping[str, Mapping]) -> list[Mapping]:
+    """What a model reads in the database: its parents and, where one is ephemeral and so no table, what that one reads."""
+    waiting, found = list(node["depends_on"]["nodes"]), {}
+    for name in waiting:
+        parent = nodes.get(name, {})
+        if parent.get("config", {}).get("materialized") == "ephemeral":
+            waiting += parent["depends_on"]["nodes"]
+        elif parent:
+            found[name] = parent
+    return list(found.values())
 
 
 def _tests_of(node: Mapping, tests: list[Mapping], results: list[Mapping], build: Span, rows: Mapping[str, int]) -> Run:
