@@ -88,9 +88,12 @@ def test_kill_nights_at_many_random_moments(project, sample, undisturbed, seed):
     assert differences(rows, read_rows(settings)) == {}
 
 
+_LONG = {"land", "load", "assess", "check", "promote", "notes", "build", "publish"}
+
+
 def _kill_at_random(project: Path, sample: Path, steps: list[str], *, moments: int, seed: int) -> None:
     chance = random.Random(seed)
-    long_steps = [step for step in steps if step.split()[0] in ("land", "load", "check", "promote", "build", "publish")]
+    long_steps = [step for step in steps if step.split()[0] in _LONG]
     for _ in range(moments):
         Night(project, sample).run_to(chance.choice(long_steps), delay=chance.uniform(0.0, 1.5))
     Night(project, sample).run_to(None)
