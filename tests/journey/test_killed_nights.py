@@ -64,7 +64,6 @@ def undisturbed(project, sample, renew_hot):
     return rows, night.steps, renew_hot()
 
 
-@pytest.mark.slow
 def test_a_night_killed_at_every_step_in_turn_ends_with_the_same_rows(project, sample, undisturbed):
     rows, steps, settings = undisturbed
     for step in steps[1:-1]:
@@ -73,7 +72,6 @@ def test_a_night_killed_at_every_step_in_turn_ends_with_the_same_rows(project, s
     assert differences(rows, read_rows(settings)) == {}
 
 
-@pytest.mark.slow
 def test_a_night_killed_at_random_moments_inside_its_steps_ends_with_the_same_rows(project, sample, undisturbed):
     rows, steps, settings = undisturbed
     _kill_at_random(project, sample, steps, moments=8, seed=20261122)
