@@ -43,6 +43,11 @@ def add_alerts(app: FastAPI, service: Any) -> None:
         service.door.require(client, AUDIENCE)
         return client
 
+    _add_questions(app, service, enter)
+    _add_answers(app, service, enter)
+
+
+def _add_questions(app: FastAPI, service: Any, enter: Callable[[Request], Client]) -> None:
     @app.get("/alerts")
     def open_ones(request: Request) -> Response:
         client = enter(request)
@@ -66,6 +71,8 @@ def add_alerts(app: FastAPI, service: Any) -> None:
         opened = _told(lambda: desk.open_alert(alert, by=_name(client, by), settings=service.settings))
         return _answer({**_about(opened), "result": opened.result, "patient": opened.patient})
 
+
+def _add_answers(app: FastAPI, service: Any, enter: Callable[[Request], Client]) -> None:
     @app.post("/alerts/{alert}/acknowledge")
     async def acknowledge(request: Request, alert: str) -> Response:
         client, said = enter(request), await _body(request, ("by", "read_back"))
